@@ -1,0 +1,38 @@
+namespace ElderManaged.Testing;
+
+/// <summary>
+/// Finds the large data that is not kept in the repository (published data sets, reference numbers): the folder
+/// named by the environment variable ELDER_SHARED, else "shared" beside the repository.
+/// </summary>
+public static class SharedData
+{
+    private static readonly string Root = FindRoot();
+
+    /// <summary>The path of a shared file or folder, whether it exists or not.</summary>
+    public static string PathOf(params string[] parts) => Path.Combine([Root, .. parts]);
+
+    /// <summary>Whether the shared file or folder exists.</summary>
+    public static bool Exists(params string[] parts)
+    {
+        string path = PathOf(parts);
+        return File.Exists(path) || Directory.Exists(path);
+    }
+
+    private static string FindRoot()
+    {
+        if (Environment.GetEnvironmentVariable("ELDER_SHARED") is { Length: > 0 } named)
+        {
+            return named;
+        }
+
+        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, "ElderManaged.sln")))
+            {
+                return Path.GetFullPath(Path.Combine(folder.FullName, "..", "shared"));
+            }
+        }
+
+        return "shared";
+    }
+}
