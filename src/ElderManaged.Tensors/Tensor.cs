@@ -1,0 +1,175 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace ElderManaged.Tensors;
+
+/// <summary>
+/// A dense float32 array of one to four dimensions, row-major and contiguous, which can take part in automatic
+/// differentiation.
+/// </summary>
+/// <remarks>
+/// <para>
+/// A tensor made by a constructor or factory is ordinary: it lives as long as it is referenced. The result of an
+/// <see cref="Op"/> inside a <see cref="Tape"/> belongs to that tape and is recycled when the tape ends; call
+/// <see cref="Clone"/> (outside) or copy its <see cref="Span"/> to keep the numbers.
+/// </para>
+/// <para>Reading from several threads is safe; writing while another thread reads or writes is not.</para>
+/// </remarks>
+public sealed unsafe class Tensor
+{
+    private FloatBuffer? buffer;
+    private int offset;
+    private bool sharesBuffer;
+
+    /// <summary>A tensor of zeros.</summary>
+    public Tensor(Shape shape) : this(shape, new FloatBuffer(shape.Length, zeroed: true))
+    {
+    }
+
+    /// <summary>A tensor with a copy of <paramref name="values"/>, whose number must fit the shape.</summary>
+    public Tensor(Shape shape, ReadOnlySpan<float> values) : this(shape, new FloatBuffer(shape.Length, zeroed: false))
+    {
+        if (values.Length != shape.Length)
+        {
+            throw new ArgumentException($"Tensor: the shape {shape} holds {shape.Length} values, {values.Length} were given.");
+        }
+
+        values.CopyTo(Span);
+    }
+
+    internal Tensor(Shape shape, FloatBuffer buffer)
+    {
+        Shape = shape;
+        this.buffer = buffer;
+    }
+
+    /// <summary>The sizes, outermost first.</summary>
+    public Shape Shape { get; private set; }
+
+    /// <summary>The number of elements.</summary>
+    public int Length => Shape.Length;
+
+    /// <summary>The number of contiguous rows (all dimensions but the last).</summary>
+    public int Rows => Shape.Rows;
+
+    /// <summary>The width of a row.</summary>
+    public int Columns => Shape.Columns;
+
+    /// <summary>All elements in row-major order.</summary>
+    /// <exception cref="ObjectDisposedException">The tape to which the tensor belonged has ended.</exception>
+    public Span<float> Span => Buffer.Span(offset, Shape.Length);
+
+    /// <summary>All elements, as a <see cref="Memory{T}"/> that may be stored.</summary>
+    public Memory<float> Memory => Buffer.Memory(offset, Shape.Length);
+
+    /// <summary>Whether gradients are wanted for this tensor: set it on parameters; results of ops inherit it.</summary>
+    public bool RequiresGrad { get; set; }
+
+    /// <summary>
+    /// The gradient of the last <see cref="Tape.Backward(Tensor)"/> calls, summed until <see cref="ZeroGrad"/>;
+    /// null as long as nothing flowed here.
+    /// </summary>
+    public Tensor? Grad { get; internal set; }
+
+    /// <summary>The tape that owns and recycles this tensor, or null for an ordinary tensor.</summary>
+    internal Tape? Owner { get; private set; }
+
+    /// <summary>The address of the first element; keep the tensor reachable while using it.</summary>
+    internal float* Pointer => Buffer.Pointer + offset;
+
+    private FloatBuffer Buffer => buffer ?? Ended();
+
+    /// <summary>The element of a vector, or at a flat index.</summary>
+    public float this[int index]
+    {
+        get => Span[index];
+        set => Span[index] = value;
+    }
+
+    /// <summary>The element of a matrix.</summary>
+    public float this[int row, int column]
+    {
+        get => Row(row)[column];
+        set => Row(row)[column] = value;
+    }
+
+    /// <summary>One contiguous row.</summary>
+    public Span<float> Row(int row) => Span.Slice(row * Columns, Columns);
+
+    /// <summary>The single number of a one-element tensor, such as a loss.</summary>
+    public float Value => Length == 1
+        ? Span[0]
+        : throw new InvalidOperationException($"Tensor.Value: the shape {Shape} has {Length} elements, not one.");
+
+    /// <summary>An ordinary tensor with the same numbers, without history.</summary>
+    public Tensor Clone() => new(Shape, Span);
+
+    /// <summary>A tensor of the given shape filled with one value.</summary>
+    public static Tensor Full(Shape shape, float value)
+    {
+        Tensor tensor = new(shape, new FloatBuffer(shape.Length, zeroed: false));
+        tensor.Span.Fill(value);
+        return tensor;
+    }
+
+    /// <summary>A one-element tensor.</summary>
+    public static Tensor Scalar(float value) => Full(new Shape(1), value);
+
+    /// <summary>Sets the gradient to zero (keeping its memory).</summary>
+    public void ZeroGrad() => Grad?.Span.Clear();
+
+    /// <summary>
+    /// The tensor into which a backward pass adds: the gradient, made of zeros at first use. For authors of ops.
+    /// </summary>
+    public Tensor GradSink()
+    {
+        if (Grad is null)
+        {
+            Grad = Owner is { } tape ? tape.Rent(Shape) : new Tensor(Shape);
+            Grad.Span.Clear();
+        }
+
+        return Grad;
+    }
+
+    /// <summary>A second handle on the same memory with another shape; no history (see <see cref="Op.Reshape"/>).</summary>
+    internal void BecomeView(Tensor source, int start, Shape shape)
+    {
+        buffer = source.Buffer;
+        offset = source.offset + start;
+        sharesBuffer = true;
+        Shape = shape;
+    }
+
+    internal void BecomeOwned(Tape tape, Shape shape, FloatBuffer? memory)
+    {
+        Owner = tape;
+        Shape = shape;
+        buffer = memory;
+        offset = 0;
+        sharesBuffer = false;
+        RequiresGrad = false;
+        Grad = null;
+    }
+
+    /// <summary>Gives the memory back to the pool; later use of this handle throws until it is rented again.</summary>
+    internal void Release(BufferPool pool)
+    {
+        if (buffer is not null && !sharesBuffer)
+        {
+            pool.Return(buffer);
+        }
+
+        buffer = null;
+        Grad = null;
+        RequiresGrad = false;
+    }
+
+    [DoesNotReturn]
+    private FloatBuffer Ended() => throw new ObjectDisposedException(
+        nameof(Tensor),
+        $"This tensor {Shape} belonged to a tape that has ended. Copy what is needed before the tape ends, or Clone() it.");
+
+    /// <summary>Shape and first values, for debugging.</summary>
+    public override string ToString() =>
+        buffer is null ? $"Tensor{Shape} (ended)" : $"Tensor{Shape} {string.Join(", ", Span[..Math.Min(6, Length)].ToArray())}{(Length > 6 ? ", …" : "")}";
+}
