@@ -1,0 +1,134 @@
+namespace ElderManaged.Tensors;
+
+/// <summary>
+/// An immutable weight W of shape (Out, In) that is multiplied many times: packed once for the kernels, shared by all threads.
+/// Two operations only: y = x·Wᵀ and, for the gradient that flows through it, dx = dy·W.
+/// </summary>
+/// <remarks>
+/// <para>
+/// A row of the result has the same bits whatever other rows are in the call, for any number of threads and any SIMD level
+/// (see <see cref="Gemm"/>): an input that is passed on unchanged gives exactly the base model's output, in any batch.
+/// </para>
+/// <para>The packing for <see cref="MultiplyTransposed"/> is a second copy, made at its first call.</para>
+/// <para>Safe for any number of concurrent readers.</para>
+/// </remarks>
+public sealed class FrozenMatrix
+{
+    // How the numbers are kept is the storage's own matter; other number formats are other storages.
+    private readonly FrozenStorage _storage;
+
+    private FrozenMatrix(FrozenStorage storage) => _storage = storage;
+
+    /// <summary>Rows of W: the width of y.</summary>
+    public int OutFeatures => _storage.OutFeatures;
+
+    /// <summary>Columns of W: the width of x.</summary>
+    public int InFeatures => _storage.InFeatures;
+
+    /// <summary>The memory in use now, in bytes.</summary>
+    public long Bytes => _storage.Bytes;
+
+    /// <summary>Copies a dense weight stored as (Out, In), row-major.</summary>
+    /// <param name="w">The weight.</param>
+    /// <param name="outFeatures">Rows of W.</param>
+    /// <param name="inFeatures">Columns of W.</param>
+    /// <exception cref="ArgumentException">The length is not outFeatures·inFeatures.</exception>
+    public static FrozenMatrix FromDense(ReadOnlySpan<float> w, int outFeatures, int inFeatures)
+    {
+        CheckWeight(w.Length, outFeatures, inFeatures);
+        return new FrozenMatrix(new FrozenFloatPanels(w, outFeatures, inFeatures, transposed: false));
+    }
+
+    /// <summary>Copies a dense weight stored as (In, Out), row-major, as GPT-2 checkpoints do.</summary>
+    /// <param name="w">The transpose of the weight.</param>
+    /// <param name="outFeatures">Rows of W.</param>
+    /// <param name="inFeatures">Columns of W.</param>
+    /// <exception cref="ArgumentException">The length is not outFeatures·inFeatures.</exception>
+    public static FrozenMatrix FromTransposed(ReadOnlySpan<float> w, int outFeatures, int inFeatures)
+    {
+        CheckWeight(w.Length, outFeatures, inFeatures);
+        return new FrozenMatrix(new FrozenFloatPanels(w, outFeatures, inFeatures, transposed: true));
+    }
+
+    /// <summary>y = x·Wᵀ, plus y when <paramref name="accumulate"/> is set.</summary>
+    /// <param name="x">(rows, In)</param>
+    /// <param name="rows">Rows of x and y.</param>
+    /// <param name="y">(rows, Out)</param>
+    /// <param name="accumulate">Adds to y instead of replacing it.</param>
+    /// <exception cref="ArgumentException">A span is too short.</exception>
+    public void Multiply(ReadOnlySpan<float> x, int rows, Span<float> y, bool accumulate = false)
+    {
+        CheckSpans(nameof(Multiply), x.Length, y.Length, rows, InFeatures, OutFeatures);
+        if (rows > 0)
+        {
+            _storage.Multiply(x, rows, y, accumulate);
+        }
+    }
+
+    /// <summary>dx = dy·W, plus dx when <paramref name="accumulate"/> is set.</summary>
+    /// <param name="dy">(rows, Out)</param>
+    /// <param name="rows">Rows of dy and dx.</param>
+    /// <param name="dx">(rows, In)</param>
+    /// <param name="accumulate">Adds to dx instead of replacing it.</param>
+    /// <exception cref="ArgumentException">A span is too short.</exception>
+    public void MultiplyTransposed(ReadOnlySpan<float> dy, int rows, Span<float> dx, bool accumulate = false)
+    {
+        CheckSpans(nameof(MultiplyTransposed), dy.Length, dx.Length, rows, OutFeatures, InFeatures);
+        if (rows > 0)
+        {
+            _storage.MultiplyTransposed(dy, rows, dx, accumulate);
+        }
+    }
+
+    /// <summary>Writes W densely as (Out, In), row-major.</summary>
+    /// <param name="dense">Room for Out·In floats.</param>
+    /// <exception cref="ArgumentException">The span is too short.</exception>
+    public void CopyTo(Span<float> dense)
+    {
+        if (dense.Length < (long)OutFeatures * InFeatures)
+        {
+            throw new ArgumentException($"FrozenMatrix.CopyTo: the weight [{OutFeatures}, {InFeatures}] needs {(long)OutFeatures * InFeatures} floats, but the span holds {dense.Length}.");
+        }
+
+        for (int o = 0; o < OutFeatures; o++)
+        {
+            _storage.CopyRow(o, dense.Slice(o * InFeatures, InFeatures));
+        }
+    }
+
+    /// <summary>Writes one row of W, for a weight that also serves as an embedding table.</summary>
+    /// <param name="outFeature">Which row.</param>
+    /// <param name="row">Room for In floats.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
+    /// <exception cref="ArgumentException">The span is too short.</exception>
+    public void CopyRow(int outFeature, Span<float> row)
+    {
+        if ((uint)outFeature >= (uint)OutFeatures)
+        {
+            throw new ArgumentOutOfRangeException(nameof(outFeature), outFeature, $"FrozenMatrix.CopyRow: row {outFeature} of the weight [{OutFeatures}, {InFeatures}] does not exist.");
+        }
+
+        if (row.Length < InFeatures)
+        {
+            throw new ArgumentException($"FrozenMatrix.CopyRow: a row of the weight [{OutFeatures}, {InFeatures}] needs {InFeatures} floats, but the span holds {row.Length}.");
+        }
+
+        _storage.CopyRow(outFeature, row[..InFeatures]);
+    }
+
+    private static void CheckWeight(int length, int outFeatures, int inFeatures)
+    {
+        if (outFeatures < 1 || inFeatures < 1 || length != (long)outFeatures * inFeatures)
+        {
+            throw new ArgumentException($"FrozenMatrix: a weight of {outFeatures} outputs and {inFeatures} inputs has {(long)outFeatures * inFeatures} elements, but {length} were given; sizes must be positive and agree.");
+        }
+    }
+
+    private static void CheckSpans(string name, int inputLength, int outputLength, int rows, int inputWidth, int outputWidth)
+    {
+        if (rows < 0 || inputLength < (long)rows * inputWidth || outputLength < (long)rows * outputWidth)
+        {
+            throw new ArgumentException($"FrozenMatrix.{name}: {rows} rows need an input of [{rows}, {inputWidth}] and an output of [{rows}, {outputWidth}], but the spans hold {inputLength} and {outputLength} floats.");
+        }
+    }
+}

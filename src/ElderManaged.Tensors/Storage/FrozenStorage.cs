@@ -1,0 +1,19 @@
+namespace ElderManaged.Tensors;
+
+/// <summary>How a <see cref="FrozenMatrix"/> keeps its numbers. Arguments arrive checked; implementations are safe for concurrent readers.</summary>
+internal abstract class FrozenStorage(int outFeatures, int inFeatures)
+{
+    public int OutFeatures { get; } = outFeatures;
+
+    public int InFeatures { get; } = inFeatures;
+
+    public abstract long Bytes { get; }
+
+    /// <summary>y (rows, Out) = x (rows, In)·Wᵀ (+ y), rows > 0.</summary>
+    public abstract void Multiply(ReadOnlySpan<float> x, int rows, Span<float> y, bool accumulate);
+
+    /// <summary>dx (rows, In) = dy (rows, Out)·W (+ dx), rows > 0.</summary>
+    public abstract void MultiplyTransposed(ReadOnlySpan<float> dy, int rows, Span<float> dx, bool accumulate);
+
+    public abstract void CopyRow(int outFeature, Span<float> row);
+}

@@ -1,0 +1,167 @@
+using ElderManaged.Tensors.Tests.Ops.MatMul;
+
+namespace ElderManaged.Tensors.Tests.Storage;
+
+[Collection(CpuThreadsCollection.Name)]
+public sealed class FrozenMatrixTests
+{
+    public static TheoryData<SimdLevel> Levels => [.. Enum.GetValues<SimdLevel>().Where(level => level <= Simd.Best)];
+
+    [Theory]
+    [MemberData(nameof(Levels))]
+    public void Both_products_equal_the_general_product_to_the_bit(SimdLevel level)
+    {
+        using Simd.ForcedLevel forced = Simd.Force(level);
+        foreach ((int outputs, int inputs) in new[] { (1, 1), (3, 40), (33, 65), (64, 31), (70, 300), (301, 71) })
+        {
+            float[] w = GemmCase.Numbers(outputs * inputs, 1);
+            FrozenMatrix frozen = FrozenMatrix.FromDense(w, outputs, inputs);
+            foreach (int rows in new[] { 1, 2, 3, 4, 5, 11, 12, 13, 50 })
+            {
+                foreach (bool accumulate in new[] { false, true })
+                {
+                    float[] x = GemmCase.Numbers(rows * inputs, 2);
+                    float[] dy = GemmCase.Numbers(rows * outputs, 3);
+                    float[] expected = GemmCase.Numbers(rows * outputs, 4);
+                    float[] actual = (float[])expected.Clone();
+                    Gemm.Multiply(false, true, rows, outputs, inputs, x, inputs, w, inputs, expected, outputs, accumulate);
+                    frozen.Multiply(x, rows, actual, accumulate);
+                    Assert.Equal(expected, actual);
+
+                    expected = GemmCase.Numbers(rows * inputs, 5);
+                    actual = (float[])expected.Clone();
+                    Gemm.Multiply(false, false, rows, inputs, outputs, dy, outputs, w, inputs, expected, inputs, accumulate);
+                    frozen.MultiplyTransposed(dy, rows, actual, accumulate);
+                    Assert.Equal(expected, actual);
+                }
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Levels))]
+    public void A_row_has_the_same_bits_alone_as_among_fifty(SimdLevel level)
+    {
+        using Simd.ForcedLevel forced = Simd.Force(level);
+        const int rows = 50;
+        foreach ((int outputs, int inputs) in new[] { (75, 530), (530, 75) })
+        {
+            FrozenMatrix frozen = FrozenMatrix.FromDense(GemmCase.Numbers(outputs * inputs, 1), outputs, inputs);
+            float[] x = GemmCase.Numbers(rows * inputs, 2);
+            float[] y = new float[rows * outputs];
+            float[] dx = new float[rows * inputs];
+            frozen.Multiply(x, rows, y);
+            frozen.MultiplyTransposed(y, rows, dx);
+            for (int row = 0; row < rows; row++)
+            {
+                float[] alone = new float[outputs];
+                frozen.Multiply(x.AsSpan(row * inputs, inputs), 1, alone);
+                Assert.Equal(y.AsSpan(row * outputs, outputs).ToArray(), alone);
+
+                float[] dxAlone = new float[inputs];
+                frozen.MultiplyTransposed(alone, 1, dxAlone);
+                Assert.Equal(dx.AsSpan(row * inputs, inputs).ToArray(), dxAlone);
+            }
+        }
+    }
+
+    [Fact]
+    public void Gives_back_what_it_was_made_of()
+    {
+        foreach ((int outputs, int inputs) in new[] { (3, 5), (33, 70), (96, 32) })
+        {
+            float[] w = GemmCase.Numbers(outputs * inputs, 8);
+            float[] transposed = new float[w.Length];
+            for (int o = 0; o < outputs; o++)
+            {
+                for (int p = 0; p < inputs; p++)
+                {
+                    transposed[(p * outputs) + o] = w[(o * inputs) + p];
+                }
+            }
+
+            float[] back = new float[w.Length];
+            FrozenMatrix.FromDense(w, outputs, inputs).CopyTo(back);
+            Assert.Equal(w, back);
+
+            Array.Clear(back);
+            FrozenMatrix fromTransposed = FrozenMatrix.FromTransposed(transposed, outputs, inputs);
+            fromTransposed.CopyTo(back);
+            Assert.Equal(w, back);
+
+            float[] row = new float[inputs];
+            fromTransposed.CopyRow(outputs - 1, row);
+            Assert.Equal(w[^inputs..], row);
+        }
+    }
+
+    [Fact]
+    public void The_second_packing_is_made_when_first_used()
+    {
+        FrozenMatrix frozen = FrozenMatrix.FromDense(new float[64 * 96], 64, 96);
+        Assert.Equal(64 * 96 * 4, frozen.Bytes);
+        frozen.MultiplyTransposed(new float[64], 1, new float[96]);
+        Assert.Equal(2 * 64 * 96 * 4, frozen.Bytes);
+    }
+
+    [Fact]
+    public void Many_readers_at_once_see_the_same_bits()
+    {
+        const int outputs = 130;
+        const int inputs = 90;
+        const int rows = 40;
+        FrozenMatrix frozen = FrozenMatrix.FromDense(GemmCase.Numbers(outputs * inputs, 1), outputs, inputs);
+        FrozenMatrix same = FrozenMatrix.FromDense(GemmCase.Numbers(outputs * inputs, 1), outputs, inputs);
+        float[] dy = GemmCase.Numbers(rows * outputs, 2);
+        float[] expected = new float[rows * inputs];
+        same.MultiplyTransposed(dy, rows, expected);
+        float[][] seen = new float[6][];
+        Thread[] readers = [.. Enumerable.Range(0, seen.Length).Select(i => new Thread(() =>
+        {
+            float[] dx = new float[rows * inputs];
+            for (int round = 0; round < 20; round++)
+            {
+                frozen.MultiplyTransposed(dy, rows, dx);
+            }
+
+            seen[i] = dx;
+        }))];
+        Array.ForEach(readers, t => t.Start());
+        Array.ForEach(readers, t => t.Join());
+        Assert.All(seen, dx => Assert.Equal(expected, dx));
+    }
+
+    [Fact]
+    public void Allocates_nothing_once_warm()
+    {
+        FrozenMatrix frozen = FrozenMatrix.FromDense(new float[200 * 300], 200, 300);
+        float[] x = new float[50 * 300];
+        float[] y = new float[50 * 200];
+        for (int i = 0; i < 3; i++)
+        {
+            frozen.Multiply(x, 50, y);
+            frozen.MultiplyTransposed(y, 50, x);
+        }
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 10; i++)
+        {
+            frozen.Multiply(x, 50, y);
+            frozen.Multiply(x, 1, y);
+            frozen.MultiplyTransposed(y, 50, x);
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [Fact]
+    public void Sizes_that_disagree_are_named()
+    {
+        ArgumentException error = Assert.Throws<ArgumentException>(() => FrozenMatrix.FromDense(new float[11], 3, 4));
+        Assert.Equal("FrozenMatrix: a weight of 3 outputs and 4 inputs has 12 elements, but 11 were given; sizes must be positive and agree.", error.Message);
+
+        FrozenMatrix frozen = FrozenMatrix.FromDense(new float[12], 3, 4);
+        error = Assert.Throws<ArgumentException>(() => frozen.Multiply(new float[8], 2, new float[5]));
+        Assert.Equal("FrozenMatrix.Multiply: 2 rows need an input of [2, 4] and an output of [2, 3], but the spans hold 8 and 5 floats.", error.Message);
+    }
+}
