@@ -1,0 +1,84 @@
+namespace ElderManaged.Tensors;
+
+public static partial class Op
+{
+    /// <summary>
+    /// y = gain · (x − μ) / √(σ² + ε) + bias, where μ and σ² are mean and (biased) variance of each row.
+    /// </summary>
+    /// <param name="x">[…, C]; the last dimension is normalised.</param>
+    /// <param name="gain">[C].</param>
+    /// <param name="bias">[C].</param>
+    /// <param name="epsilon">Keeps the root away from zero, such as 1e-5.</param>
+    /// <returns>The shape of <paramref name="x"/>.</returns>
+    /// <remarks>Ba, Kiros and Hinton 2016, "Layer Normalization", equation 4, arXiv:1607.06450v1.</remarks>
+    public static unsafe Tensor LayerNorm(Tensor x, Tensor gain, Tensor bias, float epsilon)
+    {
+        RequireColumns(x, gain, "gain");
+        RequireColumns(x, bias, "bias");
+        Tensor y = Tape.NewTensor(x.Shape);
+        bool record = Tape.Wants(x, gain, bias);
+        Tensor? moments = record ? Tape.NewTensor(new Shape(x.Rows, 2)) : null; // μ, 1/√(σ² + ε)
+        RowBlocks.Run(x.Rows, x.Columns, (x, gain, bias, y, moments, epsilon), static (s, block) =>
+        {
+            for (int row = block.First; row < block.End; row++)
+            {
+                int n = s.x.Columns;
+                long at = (long)row * n;
+                (float mean, float inverse) = LayerNormKernel.Forward(
+                    s.x.Pointer + at, s.gain.Pointer, s.bias.Pointer, s.y.Pointer + at, s.epsilon, n);
+                if (s.moments is not null)
+                {
+                    s.moments.Pointer[2 * row] = mean;
+                    s.moments.Pointer[(2 * row) + 1] = inverse;
+                }
+            }
+        });
+        return !record
+            ? y
+            : GradNode.Record("LayerNorm", y, (x, gain, bias, moments: moments!), static (s, y) =>
+            {
+                int n = s.x.Columns;
+                int blocks = RowBlocks.Count(s.x.Rows, n);
+                Tensor? dx = Tape.Wants(s.x) ? s.x.GradSink() : null;
+                Tensor? dgain = Tape.Wants(s.gain) ? s.gain.GradSink() : null;
+                Tensor? dbias = Tape.Wants(s.bias) ? s.bias.GradSink() : null;
+
+                // The sums over rows for gain and bias: [blocks, C] each.
+                FloatBuffer? sums = dgain is null && dbias is null ? null : RowBlocks.Scratch(2 * blocks * n);
+                RowBlocks.Run(s.x.Rows, n, (s.x, s.gain, s.moments, dy: y.Grad!, dx, sums, blocks), static (s, block) =>
+                {
+                    int n = s.x.Columns;
+                    float* dgain = s.sums is null ? null : s.sums.Pointer + ((long)block.Block * n);
+                    float* dbias = s.sums is null ? null : dgain + ((long)s.blocks * n);
+                    if (dgain != null)
+                    {
+                        new Span<float>(dgain, n).Clear();
+                        new Span<float>(dbias, n).Clear();
+                    }
+
+                    for (int row = block.First; row < block.End; row++)
+                    {
+                        long at = (long)row * n;
+                        float mean = s.moments.Pointer[2 * row];
+                        float inverse = s.moments.Pointer[(2 * row) + 1];
+                        if (dgain != null)
+                        {
+                            LayerNormKernel.AddParameterGradients(s.x.Pointer + at, s.dy.Pointer + at, mean, inverse, dgain, dbias, n);
+                        }
+
+                        if (s.dx is not null)
+                        {
+                            LayerNormKernel.AddInputGradient(
+                                s.x.Pointer + at, s.gain.Pointer, s.dy.Pointer + at, mean, inverse, s.dx.Pointer + at, n);
+                        }
+                    }
+                });
+                if (sums is not null)
+                {
+                    Reductions.AddBlocks(dgain, sums.Pointer, blocks);
+                    Reductions.AddBlocks(dbias, sums.Pointer + ((long)blocks * n), blocks);
+                    GC.KeepAlive(sums);
+                }
+            });
+    }
+}

@@ -1,0 +1,64 @@
+using System.Runtime.CompilerServices;
+
+namespace ElderManaged.Tensors;
+
+/// <summary>Some consecutive rows: number <see cref="Block"/> of a fixed division, from <see cref="First"/> to before <see cref="End"/>.</summary>
+internal readonly record struct RowBlock(int Block, int First, int End)
+{
+    public int Count => End - First;
+}
+
+/// <summary>
+/// Divides row-wise work into blocks whose size depends on the shape alone, never on the number of threads. So a sum over
+/// rows that is taken block by block, and then over the blocks in order, has the same bits however many threads work.
+/// </summary>
+internal static class RowBlocks
+{
+    /// <summary>About this many elements make a block: 64 KiB, half of a typical second-level cache's share.</summary>
+    private const int BlockElements = 16 * 1024;
+
+    [ThreadStatic]
+    private static FloatBuffer? t_scratch;
+
+    /// <summary>The number of blocks of a matrix.</summary>
+    public static int Count(int rows, int columns)
+    {
+        int size = BlockRows(columns);
+        return (int)(((long)rows + size - 1) / size);
+    }
+
+    /// <summary>
+    /// Calls <paramref name="body"/> for every block. Nothing is allocated when <paramref name="body"/> is a static lambda;
+    /// tensors inside <paramref name="state"/> stay reachable meanwhile, so the body may use their pointers.
+    /// </summary>
+    public static void Run<TState>(int rows, int columns, TState state, Action<TState, RowBlock> body)
+    {
+        int size = BlockRows(columns);
+        int blocks = Count(rows, columns);
+        for (int block = 0; block < blocks; block++)
+        {
+            body(state, Block(block, size, rows));
+        }
+
+        KeepReachable(in state);
+    }
+
+    /// <summary>Floats for partial results, with undefined contents; valid until this thread asks again.</summary>
+    public static FloatBuffer Scratch(int length)
+    {
+        if (t_scratch is null || t_scratch.Capacity < length)
+        {
+            t_scratch = new FloatBuffer(BufferPool.SizeClass(length), zeroed: false);
+        }
+
+        return t_scratch;
+    }
+
+    private static int BlockRows(int columns) => Math.Max(1, BlockElements / Math.Max(1, columns));
+
+    private static RowBlock Block(int block, int size, int rows) => new(block, block * size, (int)Math.Min(rows, (block + 1L) * size));
+
+    // Taking the address of the state keeps what it refers to alive until here.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void KeepReachable<TState>(in TState state) => _ = state;
+}
