@@ -16,17 +16,17 @@ public static class ThreadChecks
         List<float[]> one, two;
         lock (OneAtATime)
         {
-            int before = CpuThreadCount;
+            int before = CpuThreads.Count;
             try
             {
-                CpuThreadCount = 1;
+                CpuThreads.Count = 1;
                 one = Compute(op, inputs);
-                CpuThreadCount = 2;
+                CpuThreads.Count = 2;
                 two = Compute(op, inputs);
             }
             finally
             {
-                CpuThreadCount = before;
+                CpuThreads.Count = before;
             }
         }
 
@@ -41,8 +41,6 @@ public static class ThreadChecks
             }
         }
     }
-
-    private static int CpuThreadCount { get; set; } = 1;
 
     private static List<float[]> Compute(Func<Tensor[], Tensor> op, Tensor[] inputs)
     {

@@ -17,6 +17,9 @@ internal static class RowBlocks
     /// <summary>About this many elements make a block: 64 KiB, half of a typical second-level cache's share.</summary>
     private const int BlockElements = 16 * 1024;
 
+    /// <summary>With less work than this, waking another thread costs more than it saves.</summary>
+    private const int MinimumBlocksForThreads = 3;
+
     [ThreadStatic]
     private static FloatBuffer? t_scratch;
 
@@ -35,9 +38,16 @@ internal static class RowBlocks
     {
         int size = BlockRows(columns);
         int blocks = Count(rows, columns);
-        for (int block = 0; block < blocks; block++)
+        if (blocks < MinimumBlocksForThreads)
         {
-            body(state, Block(block, size, rows));
+            for (int block = 0; block < blocks; block++)
+            {
+                body(state, Block(block, size, rows));
+            }
+        }
+        else
+        {
+            CpuThreads.Run(blocks, (state, body, size, rows), static (s, block) => s.body(s.state, Block(block, s.size, s.rows)));
         }
 
         KeepReachable(in state);
