@@ -1,0 +1,81 @@
+using System.Numerics.Tensors;
+
+namespace ElderManaged.Tensors;
+
+public static partial class Op
+{
+    /// <summary>
+    /// Looks up rows of a table: y[i, :] = table[ids[i], :], so [V, C] gives [n, C]. The gradient adds each row of dy to
+    /// the row of the table it came from, in the order of <paramref name="ids"/>.
+    /// </summary>
+    /// <remarks>The ids are copied when a gradient is wanted; the overloads on arrays and memory avoid the copy.</remarks>
+    public static Tensor Embedding(Tensor table, ReadOnlySpan<int> ids) =>
+        Tape.Wants(table) ? Embedding(table, new ReadOnlyMemory<int>(ids.ToArray())) : Lookup(table, ids);
+
+    /// <inheritdoc cref="Embedding(Tensor, ReadOnlyMemory{int})"/>
+    public static Tensor Embedding(Tensor table, int[] ids)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        return Embedding(table, new ReadOnlyMemory<int>(ids));
+    }
+
+    /// <inheritdoc cref="Embedding(Tensor, ReadOnlySpan{int})"/>
+    /// <remarks>The ids are not copied: they must not change until the tape ends.</remarks>
+    public static Tensor Embedding(Tensor table, ReadOnlyMemory<int> ids)
+    {
+        Tensor y = Lookup(table, ids.Span);
+        return !Tape.Wants(table)
+            ? y
+            : GradNode.Record("Embedding", y, (table, ids), static (s, y) =>
+            {
+                // y[i] = table[ids[i]]  →  dtable[ids[i]] += dy[i]
+                AddToRows(s.table.GradSink(), s.ids.Span, y.Grad!);
+            });
+    }
+
+    private static Tensor Lookup(Tensor table, ReadOnlySpan<int> ids)
+    {
+        ArgumentNullException.ThrowIfNull(table);
+        if (table.Shape.Rank != 2)
+        {
+            throw new ArgumentException($"Embedding: the table {table.Shape} must be a matrix [vocabulary, width].");
+        }
+
+        for (int i = 0; i < ids.Length; i++)
+        {
+            if ((uint)ids[i] >= (uint)table.Rows)
+            {
+                throw new ArgumentException($"Embedding: id {ids[i]} at position {i} is outside of the table {table.Shape}; ids go from 0 to {table.Rows - 1}.");
+            }
+        }
+
+        Tensor y = Tape.NewTensor(new Shape(ids.Length, table.Columns));
+        CopyRows(table, ids, y);
+        return y;
+    }
+
+    /// <summary>to[i, :] = from[rows[i], :].</summary>
+    private static void CopyRows(Tensor from, ReadOnlySpan<int> rows, Tensor to)
+    {
+        int width = from.Columns;
+        ReadOnlySpan<float> source = from.Span;
+        Span<float> target = to.Span;
+        for (int i = 0; i < rows.Length; i++)
+        {
+            source.Slice(rows[i] * width, width).CopyTo(target.Slice(i * width, width));
+        }
+    }
+
+    /// <summary>to[rows[i], :] += from[i, :], in the order of <paramref name="rows"/>, so repeated rows give the same bits always.</summary>
+    private static void AddToRows(Tensor to, ReadOnlySpan<int> rows, Tensor from)
+    {
+        int width = from.Columns;
+        ReadOnlySpan<float> source = from.Span;
+        Span<float> target = to.Span;
+        for (int i = 0; i < rows.Length; i++)
+        {
+            Span<float> sum = target.Slice(rows[i] * width, width);
+            TensorPrimitives.Add(sum, source.Slice(i * width, width), sum);
+        }
+    }
+}
