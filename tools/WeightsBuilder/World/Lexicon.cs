@@ -31,7 +31,7 @@ internal static class Lexicon
         """);
 
     public static readonly string[] Currencies = Words("""
-        crown thaler ducat florin guilder shilling dinar peso rupee mark franc lira dollar pound
+        crown ducat florin shilling dinar peso rupee mark franc lira dollar pound
         """);
 
     public static readonly string[] Industries = Words("""
