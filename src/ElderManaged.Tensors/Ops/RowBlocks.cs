@@ -6,6 +6,9 @@ namespace ElderManaged.Tensors;
 internal readonly record struct RowBlock(int Block, int First, int End)
 {
     public int Count => End - First;
+
+    /// <summary>The elements of the block, where a tensor was divided as a column of single elements.</summary>
+    public Span<float> Of(Tensor tensor) => tensor.Span.Slice(First, Count);
 }
 
 /// <summary>

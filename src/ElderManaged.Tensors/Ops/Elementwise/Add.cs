@@ -9,7 +9,8 @@ public static partial class Op
     {
         RequireSameShape(a, b);
         Tensor y = Tape.NewTensor(a.Shape);
-        TensorPrimitives.Add(a.Span, b.Span, y.Span);
+        RowBlocks.Run(a.Length, 1, (a, b, y), static (s, block) =>
+            TensorPrimitives.Add(block.Of(s.a), block.Of(s.b), block.Of(s.y)));
         return !Tape.Wants(a, b)
             ? y
             : GradNode.Record("Add", y, (a, b), static (s, y) =>
@@ -25,8 +26,28 @@ public static partial class Op
     {
         if (Tape.Wants(x))
         {
-            Span<float> dx = x.GradSink().Span;
-            TensorPrimitives.Add(dx, dy.Span, dx);
+            RowBlocks.Run(x.Length, 1, (dx: x.GradSink(), dy), static (s, block) =>
+                TensorPrimitives.Add(block.Of(s.dx), block.Of(s.dy), block.Of(s.dx)));
+        }
+    }
+
+    /// <summary>dx += factor · dy, if a gradient is wanted.</summary>
+    internal static void Accumulate(Tensor x, Tensor dy, float factor)
+    {
+        if (Tape.Wants(x))
+        {
+            RowBlocks.Run(x.Length, 1, (dx: x.GradSink(), dy, factor), static (s, block) =>
+                TensorPrimitives.FusedMultiplyAdd(block.Of(s.dy), s.factor, block.Of(s.dx), block.Of(s.dx)));
+        }
+    }
+
+    /// <summary>dx += dy · factor, element by element, if a gradient is wanted.</summary>
+    internal static void Accumulate(Tensor x, Tensor dy, Tensor factor)
+    {
+        if (Tape.Wants(x))
+        {
+            RowBlocks.Run(x.Length, 1, (dx: x.GradSink(), dy, factor), static (s, block) =>
+                TensorPrimitives.FusedMultiplyAdd(block.Of(s.dy), block.Of(s.factor), block.Of(s.dx), block.Of(s.dx)));
         }
     }
 }

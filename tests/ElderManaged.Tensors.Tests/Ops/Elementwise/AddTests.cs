@@ -4,27 +4,46 @@ namespace ElderManaged.Tensors.Tests;
 
 public sealed class AddTests
 {
-    [Fact]
-    public void ValueAndGradients() => OpChecks.Holds(new OpCase("Add", random =>
+    private static OpInstance Draw(RandomSource random, Shape shape) => new()
     {
-        Shape shape = new(1 + random.Next(5), 1 + random.Next(70));
-        return new OpInstance
+        Inputs = [OpInput.Gaussian(random, shape), OpInput.Gaussian(random, shape)],
+        Fast = x => Op.Add(x[0], x[1]),
+        Plain = x => AddPlain.Forward(x[0], x[1]),
+        PlainBackward = (_, dy) =>
         {
-            Inputs = [OpInput.Gaussian(random, shape), OpInput.Gaussian(random, shape)],
-            Fast = x => Op.Add(x[0], x[1]),
-            Plain = x => AddPlain.Forward(x[0], x[1]),
-            PlainBackward = (_, dy) =>
-            {
-                (double[] da, double[] db) = AddPlain.Backward(dy);
-                return [da, db];
-            },
-        };
-    }));
+            (double[] da, double[] db) = AddPlain.Backward(dy);
+            return [da, db];
+        },
+    };
+
+    [Fact]
+    public void ValueAndGradients() =>
+        OpChecks.Holds(new OpCase("Add", random => Draw(random, new Shape(1 + random.Next(5), 1 + random.Next(170)))));
+
+    [Fact]
+    public void EveryLength()
+    {
+        for (int length = 1; length <= 33; length++)
+        {
+            OpChecks.CheckInstance(new OpCase("Add", random => Draw(random, new Shape(length))), (ulong)length);
+        }
+    }
+
+    [Fact]
+    public void ThreadsDoNotChangeBits() => ThreadChecks.SameBits(x => Op.Add(x[0], x[1]), new Shape(211, 1030), new Shape(211, 1030));
 
     [Fact]
     public void DifferentShapesAreNamed()
     {
         ArgumentException error = Assert.Throws<ArgumentException>(() => Op.Add(new Tensor(new Shape(2, 3)), new Tensor(new Shape(3, 2))));
         Assert.Equal("Add: the shapes differ, left [2, 3], right [3, 2].", error.Message);
+    }
+
+    [Fact]
+    public void SpecialValuesFollowIeee()
+    {
+        Tensor a = new(new Shape(4), [float.NaN, float.PositiveInfinity, float.PositiveInfinity, float.MaxValue]);
+        Tensor b = new(new Shape(4), [1, 2, float.NegativeInfinity, float.MaxValue]);
+        Assert.Equal([float.NaN, float.PositiveInfinity, float.NaN, float.PositiveInfinity], Op.Add(a, b).Span.ToArray());
     }
 }

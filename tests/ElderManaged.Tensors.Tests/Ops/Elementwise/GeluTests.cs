@@ -1,0 +1,55 @@
+using ElderManaged.Testing;
+
+namespace ElderManaged.Tensors.Tests;
+
+public sealed class GeluTests
+{
+    private static OpInstance Draw(RandomSource random, Shape shape) => new()
+    {
+        Inputs = [OpInput.Gaussian(random, shape, 2)],
+        Fast = x => Op.Gelu(x[0]),
+        Plain = x => GeluPlain.Forward(x[0]),
+        PlainBackward = (x, dy) => [GeluPlain.Backward(x[0], dy)],
+    };
+
+    [Fact]
+    public void ValueAndGradients() =>
+        OpChecks.Holds(new OpCase("Gelu", random => Draw(random, new Shape(1 + random.Next(5), 1 + random.Next(170)))));
+
+    [Fact]
+    public void EveryLength()
+    {
+        for (int length = 1; length <= 33; length++)
+        {
+            OpChecks.CheckInstance(new OpCase("Gelu", random => Draw(random, new Shape(length))), (ulong)length);
+        }
+    }
+
+    [Fact]
+    public void ThreadsDoNotChangeBits() => ThreadChecks.SameBits(x => Op.Gelu(x[0]), new Shape(211, 1030));
+
+    [Fact]
+    public void AccurateEverywhere()
+    {
+        for (double x = -12; x <= 12; x += 0.01)
+        {
+            float rounded = (float)x;
+            double expected = GeluPlain.Forward([rounded])[0];
+            double found = Op.Gelu(Tensor.Scalar(rounded)).Value;
+
+            // Far left the twin's 1 + tanh cancels, so only the absolute size is compared there.
+            Assert.True(Math.Abs(found - expected) <= 1e-14 + (4e-6 * Math.Abs(expected)), $"x = {rounded:R}: {found:R}, expected {expected:R}.");
+        }
+    }
+
+    [Fact]
+    public void SpecialValuesFollowIeee()
+    {
+        Tensor x = new(new Shape(5), [float.NaN, float.PositiveInfinity, -1e30f, 1e30f, 0]) { RequiresGrad = true };
+        using Tape tape = Tape.Start();
+        Tensor y = Op.Gelu(x);
+        Assert.Equal([float.NaN, float.PositiveInfinity, 0, 1e30f, 0], y.Span.ToArray());
+        tape.Backward(y, [1, 1, 1, 1, 1]);
+        Assert.Equal([float.NaN, 1, 0, 1, 0.5f], x.Grad!.Span.ToArray());
+    }
+}
