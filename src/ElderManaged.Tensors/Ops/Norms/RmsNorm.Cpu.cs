@@ -1,0 +1,133 @@
+using System.Runtime.Intrinsics;
+
+namespace ElderManaged.Tensors;
+
+/// <summary>One row of RMS normalisation; n = its width.</summary>
+internal static unsafe class RmsNormKernel
+{
+    /// <summary>Writes y; returns 1/√(mean(x²) + ε).</summary>
+    public static float Forward(float* x, float* gain, float* y, float epsilon, int n)
+    {
+        float inverse = 1 / MathF.Sqrt((Reductions.Dot(x, x, n) / n) + epsilon);
+        Vector512<float> r = Vector512.Create(inverse);
+        int i = 0;
+        for (; i <= n - 16; i += 16)
+        {
+            (Vector512.Load(x + i) * r * Vector512.Load(gain + i)).Store(y + i);
+        }
+
+        for (; i < n; i++)
+        {
+            y[i] = x[i] * inverse * gain[i];
+        }
+
+        return inverse;
+    }
+
+    /// <summary>dgain += dy·x·inverse.</summary>
+    public static void AddGainGradient(float* x, float* dy, float inverse, float* dgain, int n)
+    {
+        Vector512<float> r = Vector512.Create(inverse);
+        int i = 0;
+        for (; i <= n - 16; i += 16)
+        {
+            Vector512<float> z = Vector512.Load(x + i) * r;
+            Vector512.FusedMultiplyAdd(Vector512.Load(dy + i), z, Vector512.Load(dgain + i)).Store(dgain + i);
+        }
+
+        for (; i < n; i++)
+        {
+            dgain[i] = MathF.FusedMultiplyAdd(dy[i], x[i] * inverse, dgain[i]);
+        }
+    }
+
+    /// <summary>With dz = dy·gain and z = x·inverse: dx += inverse · (dz − z·mean(dz·z)).</summary>
+    public static void AddInputGradient(float* x, float* gain, float* dy, float inverse, float* dx, int n)
+    {
+        Vector512<float> r = Vector512.Create(inverse);
+        Vector512<float> product = default;
+        int i = 0;
+        for (; i <= n - 16; i += 16)
+        {
+            Vector512<float> dz = Vector512.Load(dy + i) * Vector512.Load(gain + i);
+            product = Vector512.FusedMultiplyAdd(dz, Vector512.Load(x + i) * r, product);
+        }
+
+        float mean = Reductions.Fold(product);
+        for (; i < n; i++)
+        {
+            mean = MathF.FusedMultiplyAdd(dy[i] * gain[i], x[i] * inverse, mean);
+        }
+
+        mean /= n;
+        Vector512<float> m = Vector512.Create(-mean);
+        for (i = 0; i <= n - 16; i += 16)
+        {
+            Vector512<float> dz = Vector512.Load(dy + i) * Vector512.Load(gain + i);
+            Vector512<float> inner = Vector512.FusedMultiplyAdd(Vector512.Load(x + i) * r, m, dz);
+            Vector512.FusedMultiplyAdd(r, inner, Vector512.Load(dx + i)).Store(dx + i);
+        }
+
+        for (; i < n; i++)
+        {
+            float inner = MathF.FusedMultiplyAdd(x[i] * inverse, -mean, dy[i] * gain[i]);
+            dx[i] = MathF.FusedMultiplyAdd(inverse, inner, dx[i]);
+        }
+    }
+}
+
+/// <summary>The plain double-precision twin of <see cref="Op.RmsNorm"/>; rows of n = gain.Length.</summary>
+internal static class RmsNormPlain
+{
+    public static double[] Forward(double[] x, double[] gain, double epsilon)
+    {
+        int n = gain.Length;
+        double[] y = new double[x.Length];
+        for (int start = 0; start < x.Length; start += n)
+        {
+            double inverse = Inverse(x.AsSpan(start, n), epsilon);
+            for (int i = 0; i < n; i++)
+            {
+                y[start + i] = x[start + i] * inverse * gain[i];
+            }
+        }
+
+        return y;
+    }
+
+    public static (double[] Dx, double[] Dgain) Backward(double[] x, double[] gain, double epsilon, double[] dy)
+    {
+        int n = gain.Length;
+        double[] dx = new double[x.Length];
+        double[] dgain = new double[n];
+        for (int start = 0; start < x.Length; start += n)
+        {
+            double inverse = Inverse(x.AsSpan(start, n), epsilon);
+            double mean = 0;
+            for (int i = 0; i < n; i++)
+            {
+                double z = x[start + i] * inverse;
+                dgain[i] += dy[start + i] * z;
+                mean += dy[start + i] * gain[i] * z / n;
+            }
+
+            for (int i = 0; i < n; i++)
+            {
+                dx[start + i] = inverse * ((dy[start + i] * gain[i]) - (x[start + i] * inverse * mean));
+            }
+        }
+
+        return (dx, dgain);
+    }
+
+    private static double Inverse(ReadOnlySpan<double> row, double epsilon)
+    {
+        double square = 0;
+        foreach (double value in row)
+        {
+            square += value * value / row.Length;
+        }
+
+        return 1 / Math.Sqrt(square + epsilon);
+    }
+}

@@ -1,0 +1,71 @@
+namespace ElderManaged.Tensors;
+
+public static partial class Op
+{
+    /// <summary>y = gain · x / √(mean(x²) + ε), the mean taken over each row.</summary>
+    /// <param name="x">[…, C]; the last dimension is normalised.</param>
+    /// <param name="gain">[C].</param>
+    /// <param name="epsilon">Keeps the root away from zero, such as 1e-5.</param>
+    /// <returns>The shape of <paramref name="x"/>.</returns>
+    /// <remarks>Zhang and Sennrich 2019, "Root Mean Square Layer Normalization", equation 4, arXiv:1910.07467v1.</remarks>
+    public static unsafe Tensor RmsNorm(Tensor x, Tensor gain, float epsilon)
+    {
+        RequireColumns(x, gain, "gain");
+        Tensor y = Tape.NewTensor(x.Shape);
+        bool record = Tape.Wants(x, gain);
+        Tensor? inverses = record ? Tape.NewTensor(new Shape(x.Rows)) : null; // 1/√(mean(x²) + ε)
+        RowBlocks.Run(x.Rows, x.Columns, (x, gain, y, inverses, epsilon), static (s, block) =>
+        {
+            int n = s.x.Columns;
+            for (int row = block.First; row < block.End; row++)
+            {
+                long at = (long)row * n;
+                float inverse = RmsNormKernel.Forward(s.x.Pointer + at, s.gain.Pointer, s.y.Pointer + at, s.epsilon, n);
+                if (s.inverses is not null)
+                {
+                    s.inverses.Pointer[row] = inverse;
+                }
+            }
+        });
+        return !record
+            ? y
+            : GradNode.Record("RmsNorm", y, (x, gain, inverses: inverses!), static (s, y) =>
+            {
+                int n = s.x.Columns;
+                int blocks = RowBlocks.Count(s.x.Rows, n);
+                Tensor? dx = Tape.Wants(s.x) ? s.x.GradSink() : null;
+                Tensor? dgain = Tape.Wants(s.gain) ? s.gain.GradSink() : null;
+                FloatBuffer? sums = dgain is null ? null : RowBlocks.Scratch(blocks * n); // [blocks, C]
+                RowBlocks.Run(s.x.Rows, n, (s.x, s.gain, s.inverses, dy: y.Grad!, dx, sums), static (s, block) =>
+                {
+                    int n = s.x.Columns;
+                    float* dgain = s.sums is null ? null : s.sums.Pointer + ((long)block.Block * n);
+                    if (dgain != null)
+                    {
+                        new Span<float>(dgain, n).Clear();
+                    }
+
+                    for (int row = block.First; row < block.End; row++)
+                    {
+                        long at = (long)row * n;
+                        float inverse = s.inverses.Pointer[row];
+                        if (dgain != null)
+                        {
+                            RmsNormKernel.AddGainGradient(s.x.Pointer + at, s.dy.Pointer + at, inverse, dgain, n);
+                        }
+
+                        if (s.dx is not null)
+                        {
+                            RmsNormKernel.AddInputGradient(
+                                s.x.Pointer + at, s.gain.Pointer, s.dy.Pointer + at, inverse, s.dx.Pointer + at, n);
+                        }
+                    }
+                });
+                if (sums is not null)
+                {
+                    Reductions.AddBlocks(dgain, sums.Pointer, blocks);
+                    GC.KeepAlive(sums);
+                }
+            });
+    }
+}
