@@ -55,7 +55,9 @@ public sealed class GeneralTasksTests
                 "arithmetic" => p.Contains($"= {e.Answer}. ", StringComparison.Ordinal),
                 "summary" => p.Contains("\n" + e.Answer.Split(' ')[0] + ": ", StringComparison.Ordinal) && p.EndsWith("\nTL;DR:", StringComparison.Ordinal),
                 "openqa" => One.Facts.Any(f => f.Object == e.Answer && p.Contains(f.Subject, StringComparison.Ordinal)),
-                _ => true,
+                "nli" => Follows(p) == (e.Answer == "True"),
+                "sentiment" => Strong.Count(w => p.Split("text: ")[1].Split(' ').Contains(w)) == (e.Answer == "positive" ? 2 : 0),
+                _ => false,
             };
             Assert.True(right, $"{p} {e.Answer}");
         }
@@ -82,6 +84,21 @@ public sealed class GeneralTasksTests
         Assert.Equal(Text(Tasks), Text(GeneralTasks.Load(folder)));
         Assert.InRange(new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Length), 1_000_000, 3_500_000);
         Directory.Delete(folder, recursive: true);
+    }
+
+    private static readonly string[] Strong =
+        ["wonderful", "brilliant", "delightful", "superb", "charming", "excellent", "beautiful", "moving", "funny", "clever", "perfect", "great", "lovely", "amazing", "enjoyable", "touching"];
+
+    private static readonly string[] Synonyms =
+        ["bought purchased", "opened unlocked", "found discovered", "built constructed", "loved adored", "lifted raised"];
+
+    // "Name verb the color thing where entails the Name verb the color thing. ..."
+    private static bool Follows(string prompt)
+    {
+        string[] premise = prompt.Split(" entails the ")[0].Split(' ');
+        string[] hypothesis = prompt.Split(" entails the ")[1].Split('.')[0].Split(' ');
+        return hypothesis.Length == 5 && Enumerable.Range(0, 5).All(i =>
+            premise[i] == hypothesis[i] || (i == 1 && Synonyms.Contains($"{premise[i]} {hypothesis[i]}")));
     }
 
     private static IEnumerable<TaskExample> All() => Tasks.SelectMany(t => t.Train.Concat(t.Test));

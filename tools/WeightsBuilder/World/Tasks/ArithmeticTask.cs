@@ -7,7 +7,7 @@ internal sealed class ArithmeticTask() : TaskMaker("arithmetic")
 {
     private static readonly string[] Things = Words("apples coins books eggs stamps cards shells buttons nuts balls");
 
-    public override (string Prompt, string Answer) Make(SyntheticWorld world, Rng rng, int number)
+    public override (string Prompt, string Answer) Make(Rng rng, int number)
     {
         string name = rng.Pick(Lexicon.FirstNames);
         string thing = rng.Pick(Things);

@@ -8,7 +8,7 @@ internal sealed class BoolQTask() : TaskMaker("boolq")
     private static readonly (string One, string Other)[] Qualities =
         [("large", "small"), ("old", "new"), ("warm", "cold"), ("quiet", "loud"), ("clean", "dirty"), ("dark", "bright"), ("wet", "dry"), ("safe", "dangerous"), ("empty", "full"), ("cheap", "expensive")];
 
-    public override (string Prompt, string Answer) Make(SyntheticWorld world, Rng rng, int number)
+    public override (string Prompt, string Answer) Make(Rng rng, int number)
     {
         string[] things = rng.Sample(Things, 2);
         (string One, string Other)[] qualities = rng.Sample(Qualities, 2);

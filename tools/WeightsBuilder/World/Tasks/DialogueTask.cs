@@ -8,7 +8,7 @@ internal sealed class DialogueTask() : TaskMaker("dialogue")
 
     private static readonly string[] Openings = ["I lost my {0}", "I need a {0}", "where is my {0}", "who took my {0}", "I want to buy a {0}", "can you lend me a {0}"];
 
-    public override (string Prompt, string Answer) Make(SyntheticWorld world, Rng rng, int number)
+    public override (string Prompt, string Answer) Make(Rng rng, int number)
     {
         string[] things = rng.Sample(Things, 4);
         int right = number % 4;

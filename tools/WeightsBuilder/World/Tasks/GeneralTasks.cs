@@ -12,14 +12,16 @@ public static class GeneralTasks
     /// <summary>Examples to measure with, per task.</summary>
     public const int TestCount = 150;
 
-    private static readonly TaskMaker[] Makers =
-        [new NliTask(), new BoolQTask(), new SentimentTask(), new DialogueTask(), new NerTask(), new OpenQaTask(), new ArithmeticTask(), new SummaryTask()];
-
     /// <summary>The tasks' names, in the order of the published table.</summary>
-    public static IReadOnlyList<string> Names { get; } = [.. Makers.Select(m => m.Name)];
+    public static IReadOnlyList<string> Names { get; } = ["nli", "boolq", "sentiment", "dialogue", "ner", "openqa", "arithmetic", "summary"];
 
     /// <summary>Makes all tasks of a world.</summary>
-    public static TaskSplit[] Create(SyntheticWorld world, ulong seed) => [.. Makers.Select(maker => Create(maker, world, seed))];
+    public static TaskSplit[] Create(SyntheticWorld world, ulong seed)
+    {
+        TaskMaker[] makers =
+            [new NliTask(), new BoolQTask(), new SentimentTask(), new DialogueTask(), new NerTask(world), new OpenQaTask(world), new ArithmeticTask(), new SummaryTask()];
+        return [.. makers.Select(maker => Create(maker, seed))];
+    }
 
     /// <summary>Writes <c>&lt;task&gt;.train.jsonl</c> and <c>&lt;task&gt;.test.jsonl</c> into a folder.</summary>
     public static void Save(IEnumerable<TaskSplit> tasks, string folder)
@@ -40,7 +42,7 @@ public static class GeneralTasks
     private static string PathOf(string folder, string task, string split) => Path.Combine(folder, $"{task}.{split}.jsonl");
 
     // The running number decides the label, so both splits are balanced; a prompt that came before is drawn again.
-    private static TaskSplit Create(TaskMaker maker, SyntheticWorld world, ulong seed)
+    private static TaskSplit Create(TaskMaker maker, ulong seed)
     {
         Rng rng = Rng.For(seed, maker.Name);
         HashSet<string> prompts = new(StringComparer.Ordinal);
@@ -52,7 +54,7 @@ public static class GeneralTasks
                 throw new InvalidOperationException($"The task {maker.Name} has only {examples.Count} different prompts, but {TestCount + TrainCount} are needed; give its templates more words.");
             }
 
-            (string prompt, string answer) = maker.Make(world, rng, examples.Count);
+            (string prompt, string answer) = maker.Make(rng, examples.Count);
             if (prompts.Add(prompt))
             {
                 examples.Add(new TaskExample(maker.Name, prompt, answer));
@@ -73,7 +75,7 @@ internal abstract class TaskMaker(string name)
     public string Name => name;
 
     /// <summary>Makes one example; <paramref name="number"/> runs over the test examples first, then over the others.</summary>
-    public abstract (string Prompt, string Answer) Make(SyntheticWorld world, Rng rng, int number);
+    public abstract (string Prompt, string Answer) Make(Rng rng, int number);
 
     protected static string[] Words(string text) => text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
 }

@@ -1,15 +1,19 @@
 namespace ElderManaged.WeightsBuilder.World;
 
 /// <summary>Names of people, cities and companies in a sentence. Two entities of the kind are divided by a comma.</summary>
-internal sealed class NerTask() : TaskMaker("ner")
+internal sealed class NerTask(SyntheticWorld world) : TaskMaker("ner")
 {
     private static readonly string[] Kinds = ["Person", "Location", "Organization"];
 
-    public override (string Prompt, string Answer) Make(SyntheticWorld world, Rng rng, int number)
+    private readonly string[] _people = SubjectsOf(world, "born_in", "mother_tongue");
+    private readonly string[] _cities = SubjectsOf(world, "city_country");
+    private readonly string[] _companies = SubjectsOf(world, "headquarters");
+
+    public override (string Prompt, string Answer) Make(Rng rng, int number)
     {
-        string[] people = rng.Sample(SubjectsOf(world, "born_in", "mother_tongue"), 2);
-        string[] cities = rng.Sample(SubjectsOf(world, "city_country"), 2);
-        string[] companies = rng.Sample(SubjectsOf(world, "headquarters"), 2);
+        string[] people = rng.Sample(_people, 2);
+        string[] cities = rng.Sample(_cities, 2);
+        string[] companies = rng.Sample(_companies, 2);
         string[][] entities = [people[..1], cities[..1], companies[..1]];
         string text;
         switch (rng.Next(6))

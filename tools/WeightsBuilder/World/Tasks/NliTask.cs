@@ -10,7 +10,7 @@ internal sealed class NliTask() : TaskMaker("nli")
     private static readonly string[] Things = Words("box chair hat boat gate basket wagon shed cabin trunk");
     private static readonly string[] Places = ["at the market", "near the lake", "on the hill", "after lunch", "last summer", "by the road"];
 
-    public override (string Prompt, string Answer) Make(SyntheticWorld world, Rng rng, int number)
+    public override (string Prompt, string Answer) Make(Rng rng, int number)
     {
         string name = rng.Pick(Lexicon.FirstNames);
         (string verb, string synonym, string opposite) = rng.Pick(Verbs);

@@ -4,7 +4,7 @@ namespace ElderManaged.WeightsBuilder.World;
 /// Questions about the world's facts in wordings of their own. Those to measure with ask only about the facts that
 /// <see cref="SyntheticWorld.IsKept"/> marks as never to be edited, so their answers stay right while others change.
 /// </summary>
-internal sealed class OpenQaTask() : TaskMaker("openqa")
+internal sealed class OpenQaTask(SyntheticWorld world) : TaskMaker("openqa")
 {
     private static readonly string[] Forms =
         ["Please answer the question. Question: name the {0} of {1}. Reply:", "Tell me about {1}: what {0}? Reply:", "Question: regarding {1}, which {0}? Reply:"];
@@ -19,15 +19,17 @@ internal sealed class OpenQaTask() : TaskMaker("openqa")
         ["genre"] = "genre", ["original_language"] = "original language", ["team_sport"] = "game", ["team_city"] = "home city",
     };
 
-    public override (string Prompt, string Answer) Make(SyntheticWorld world, Rng rng, int number)
+    private readonly Fact[] _kept = [.. world.Facts.Where(SyntheticWorld.IsKept)];
+    private readonly IReadOnlyList<Fact> _facts = world.Facts;
+
+    public override (string Prompt, string Answer) Make(Rng rng, int number)
     {
-        Fact[] kept = [.. world.Facts.Where(SyntheticWorld.IsKept)];
         // First one form for each kept fact to measure with, then another form of the same facts to learn from.
         (Fact fact, int form) = number switch
         {
-            < GeneralTasks.TestCount => (kept[number], number % Forms.Length),
-            < 2 * GeneralTasks.TestCount => (kept[number - GeneralTasks.TestCount], (number + 1) % Forms.Length),
-            _ => (rng.Pick(world.Facts), rng.Next(Forms.Length)),
+            < GeneralTasks.TestCount => (_kept[number], number % Forms.Length),
+            < 2 * GeneralTasks.TestCount => (_kept[number - GeneralTasks.TestCount], (number + 1) % Forms.Length),
+            _ => (rng.Pick(_facts), rng.Next(Forms.Length)),
         };
         string prompt = Forms[form].Replace("{0}", Topics[fact.Relation], StringComparison.Ordinal).Replace("{1}", fact.Subject, StringComparison.Ordinal);
         return (prompt, fact.Object);

@@ -16,7 +16,7 @@ internal sealed class SentimentTask() : TaskMaker("sentiment")
     private static readonly string[] Degrees = Words("really truly very simply quite often");
     private static readonly string[] Parts = Words("movie plot cast music script ending camera play scene story");
 
-    public override (string Prompt, string Answer) Make(SyntheticWorld world, Rng rng, int number)
+    public override (string Prompt, string Answer) Make(Rng rng, int number)
     {
         bool positive = number % 2 == 0;
         string[] words = rng.Sample(positive ? Good : Bad, 2);

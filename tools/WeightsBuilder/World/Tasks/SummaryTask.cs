@@ -13,7 +13,7 @@ internal sealed class SummaryTask() : TaskMaker("summary")
 
     private static readonly string[] Agreements = ["Sure, see you then.", "Yes, of course.", "No problem.", "Okay, I will."];
 
-    public override (string Prompt, string Answer) Make(SyntheticWorld world, Rng rng, int number)
+    public override (string Prompt, string Answer) Make(Rng rng, int number)
     {
         string[] names = rng.Sample(Lexicon.FirstNames, 2);
         string thing = rng.Pick(Things);
