@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace ElderManaged.Evaluation.Metrics;
 
 /// <summary>Counts from which precision, recall and F1 over entities follow; add the counts of all texts for a corpus score.</summary>
@@ -33,7 +35,7 @@ public readonly record struct EntityCounts(int Correct, int Predicted, int Expec
 /// </summary>
 /// <remarks>
 /// Differences from the original: a generated list has no positions, so an entity is its text under
-/// <see cref="TextNormalizer"/> and counts once however often it is named; and a text without entities that is
+/// <see cref="TextNormalizer"/> and counts once however often it is named (pieces without letters or digits are none); and a text without entities that is
 /// answered with an empty list scores 1 by itself.
 /// </remarks>
 public static class EntityF1
@@ -51,6 +53,6 @@ public static class EntityF1
     private static HashSet<string> Entities(string list)
     {
         ArgumentNullException.ThrowIfNull(list);
-        return new HashSet<string>(list.Split(',').Select(TextNormalizer.Key).Where(entity => entity.Length > 0), StringComparer.Ordinal);
+        return new HashSet<string>(list.Split(',').Select(TextNormalizer.Key).Where(entity => entity.EnumerateRunes().Any(Rune.IsLetterOrDigit)), StringComparer.Ordinal);
     }
 }

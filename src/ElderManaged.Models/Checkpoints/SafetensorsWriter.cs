@@ -216,7 +216,16 @@ public sealed class SafetensorsWriter
             }
         }
 
-        return new TensorEntry(name, type, shape.ToArray());
+        try
+        {
+            var entry = new TensorEntry(name, type, shape.ToArray());
+            _ = entry.ByteCount; // overflows here and not in the middle of writing
+            return entry;
+        }
+        catch (OverflowException exception)
+        {
+            throw new ArgumentException($"Tensor {CheckpointException.Quote(name)}: the shape {CheckpointException.Describe(shape)} has more bytes than 2^63.", nameof(shape), exception);
+        }
     }
 
     private static void CheckCount(TensorEntry entry, int count)

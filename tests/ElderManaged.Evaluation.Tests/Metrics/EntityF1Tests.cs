@@ -12,6 +12,7 @@ public class EntityF1Tests
     [InlineData("germany , GERMANY,, France.", "France, Germany", 2, 2, 2, 1.0)]
     [InlineData("", "", 0, 0, 0, 1.0)]
     [InlineData("x", "", 0, 1, 0, 0.0)]
+    [InlineData("Rome, .", "Rome", 1, 1, 1, 1.0)]
     [InlineData(" , ", "x", 0, 0, 1, 0.0)]
     public void CountsByHand(string prediction, string expected, int correct, int predicted, int right, double f1)
     {

@@ -157,6 +157,8 @@ public class SafetensorsRoundTripTests
         Assert.Throws<ArgumentException>(() => writer.Add("a", [1], new float[1]));
         Assert.Throws<ArgumentException>(() => writer.Add("b", [2], new float[1]));
         Assert.Throws<ArgumentException>(() => writer.Add("b", [-1], new float[1]));
+        Assert.Throws<ArgumentException>(() => writer.Add("b", [1L << 40, 1L << 40], new float[1]));
+        Assert.Throws<ArgumentException>(() => writer.Add("b", [1L << 62], (_, _) => { }));
         Assert.Throws<ArgumentException>(() => writer.Add("b", [1], new float[1], StoredType.I64));
         Assert.Throws<ArgumentException>(() => writer.Add("__metadata__", [1], new float[1]));
     }
