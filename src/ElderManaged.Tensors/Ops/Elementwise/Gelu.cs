@@ -47,38 +47,18 @@ internal static class GeluFormula
 
     public static void Values(ReadOnlySpan<float> x, Span<float> y)
     {
-        int i = 0;
-        for (; i <= x.Length - 16; i += 16)
+        for (int i = 0; i < x.Length; i += 16)
         {
-            Value(Vector512.Create(x[i..])).CopyTo(y[i..]);
-        }
-
-        if (i < x.Length)
-        {
-            Span<float> rest = stackalloc float[16];
-            x[i..].CopyTo(rest);
-            Value(Vector512.Create<float>(rest)).CopyTo(rest);
-            rest[..(x.Length - i)].CopyTo(y[i..]);
+            Lanes16.Store(Value(Lanes16.Load(x, i)), y, i);
         }
     }
 
     public static void AddGradients(ReadOnlySpan<float> x, ReadOnlySpan<float> dy, Span<float> dx)
     {
-        int i = 0;
-        for (; i <= x.Length - 16; i += 16)
+        for (int i = 0; i < x.Length; i += 16)
         {
-            Vector512.FusedMultiplyAdd(Slope(Vector512.Create(x[i..])), Vector512.Create(dy[i..]), Vector512.Create<float>(dx[i..])).CopyTo(dx[i..]);
-        }
-
-        if (i < x.Length)
-        {
-            Span<float> rest = stackalloc float[16];
-            x[i..].CopyTo(rest);
-            Slope(Vector512.Create<float>(rest)).CopyTo(rest);
-            for (int j = i; j < x.Length; j++)
-            {
-                dx[j] = MathF.FusedMultiplyAdd(rest[j - i], dy[j], dx[j]);
-            }
+            Vector512<float> slope = Slope(Lanes16.Load(x, i));
+            Lanes16.Store(Vector512.FusedMultiplyAdd(slope, Lanes16.Load(dy, i), Lanes16.Load(dx, i)), dx, i);
         }
     }
 

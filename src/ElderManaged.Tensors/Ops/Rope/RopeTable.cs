@@ -1,0 +1,64 @@
+using System.Collections.Concurrent;
+
+namespace ElderManaged.Tensors;
+
+/// <summary>
+/// cos and sin of position · θ^(−2i/d) for i below d/2, computed in double precision and rounded once. One table for each
+/// head width and θ, kept for the life of the process and replaced by a longer one when a later position is asked for.
+/// </summary>
+internal sealed class RopeTable
+{
+    private static readonly ConcurrentDictionary<(int HeadWidth, float Theta), RopeTable> Tables = new();
+    private static readonly Lock Growth = new();
+
+    private RopeTable(int headWidth, float theta, int positions)
+    {
+        int half = headWidth / 2;
+        Positions = positions;
+        Cos = new FloatBuffer(positions * half, zeroed: false);
+        Sin = new FloatBuffer(positions * half, zeroed: false);
+        Span<float> cos = Cos.Span(0, positions * half);
+        Span<float> sin = Sin.Span(0, positions * half);
+        for (int i = 0; i < half; i++)
+        {
+            double frequency = Math.Pow(theta, -2.0 * i / headWidth);
+            for (int position = 0; position < positions; position++)
+            {
+                (double s, double c) = Math.SinCos(position * frequency);
+                cos[(position * half) + i] = (float)c;
+                sin[(position * half) + i] = (float)s;
+            }
+        }
+    }
+
+    /// <summary>How many positions the table holds.</summary>
+    public int Positions { get; }
+
+    /// <summary>[positions, d/2].</summary>
+    public FloatBuffer Cos { get; }
+
+    /// <summary>[positions, d/2].</summary>
+    public FloatBuffer Sin { get; }
+
+    /// <summary>A table that holds at least the positions 0 … <paramref name="last"/>. Safe from any thread.</summary>
+    public static RopeTable For(int headWidth, float theta, int last)
+    {
+        if (Tables.TryGetValue((headWidth, theta), out RopeTable? table) && last < table.Positions)
+        {
+            return table;
+        }
+
+        lock (Growth)
+        {
+            if (!Tables.TryGetValue((headWidth, theta), out table) || last >= table.Positions)
+            {
+                // Doubling, so that a growing sequence does not recompute at every step.
+                int positions = checked(Math.Max(last + 1, Math.Max(128, 2 * (table?.Positions ?? 0))));
+                table = new RopeTable(headWidth, theta, positions);
+                Tables[(headWidth, theta)] = table;
+            }
+
+            return table;
+        }
+    }
+}
