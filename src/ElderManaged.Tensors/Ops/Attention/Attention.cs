@@ -1,0 +1,104 @@
+namespace ElderManaged.Tensors;
+
+public static partial class Op
+{
+    /// <summary>
+    /// Causal scaled dot-product attention (Vaswani et al. 2017, eq. 1) over sequences of different lengths, packed
+    /// without padding: y_t = Σ_p softmax_p(q_t · k_p / √D) v_p over all positions p up to t's own, for each head.
+    /// With fewer key/value heads than query heads, query head h reads key/value head h / (heads / kvHeads)
+    /// (grouped-query attention, Ainslie et al. 2023). Gradients flow to q, k and v.
+    /// </summary>
+    /// <param name="q">Queries [R, heads · D].</param>
+    /// <param name="k">Keys [R, kvHeads · D].</param>
+    /// <param name="v">Values [R, kvHeads · D].</param>
+    /// <param name="heads">The number of query heads.</param>
+    /// <param name="kvHeads">The number of key/value heads; divides <paramref name="heads"/>.</param>
+    /// <param name="layout">Which rows belong to which sequence.</param>
+    /// <param name="past">
+    /// For each sequence keys and values of its first positions; needed where <paramref name="layout"/> has past positions,
+    /// of which there must be at least as many. Constants without gradient. They may be appended to, but the positions in use
+    /// must not change until the tape ends.
+    /// </param>
+    /// <returns>[R, heads · D].</returns>
+    /// <remarks>
+    /// The bits of a row depend on its own sequence up to its position only: not on the rest of the batch, nor on
+    /// whether earlier positions come as past or as rows of the call. So generating with a cache equals the full pass bit for bit.
+    /// </remarks>
+    public static Tensor Attention(
+        Tensor q, Tensor k, Tensor v, int heads, int kvHeads, SequenceLayout layout, KeyValueSegment?[]? past = null)
+    {
+        RequireAttention(q, k, v, heads, kvHeads, layout, past);
+        Tensor y = Tape.NewTensor(q.Shape);
+        bool record = Tape.Wants(q, k, v);
+
+        // What the softmax needs to be made again in backward: its largest score and the inverse of its sum.
+        Tensor? statistics = record ? Tape.NewTensor(new Shape(layout.Rows, 2 * heads)) : null;
+        AttentionKernel.Run(new AttentionState(q, k, v, y, statistics, heads, kvHeads, layout, past), backward: false);
+        return !record
+            ? y
+            : GradNode.Record("Attention", y, new AttentionState(q, k, v, y, statistics, heads, kvHeads, layout, past), static (s, y) =>
+            {
+                // y_t = Σ_p w_tp v_p, w_t = softmax(q_t·k/√D); see AttentionKernel for the gradient
+                AttentionKernel.Run(
+                    s with
+                    {
+                        Dq = Tape.Wants(s.Q) ? s.Q.GradSink() : null,
+                        Dk = Tape.Wants(s.K) ? s.K.GradSink() : null,
+                        Dv = Tape.Wants(s.V) ? s.V.GradSink() : null,
+                        Dy = y.Grad,
+                    },
+                    backward: true);
+            });
+    }
+
+    private static void RequireAttention(
+        Tensor q, Tensor k, Tensor v, int heads, int kvHeads, SequenceLayout layout, KeyValueSegment?[]? past)
+    {
+        ArgumentNullException.ThrowIfNull(q);
+        ArgumentNullException.ThrowIfNull(layout);
+        RequireSameShape(k, v, "Attention (keys and values)");
+        if (heads < 1 || kvHeads < 1 || heads % kvHeads != 0)
+        {
+            throw new ArgumentException($"Attention: {kvHeads} key/value heads do not divide {heads} query heads.");
+        }
+
+        if (q.Shape.Rank != 2 || q.Columns % heads != 0 || q.Rows != layout.Rows)
+        {
+            throw new ArgumentException($"Attention: the queries {q.Shape} must be [{layout.Rows} rows of the layout, a multiple of {heads} heads].");
+        }
+
+        int width = q.Columns / heads * kvHeads;
+        if (k.Shape.Rank != 2 || k.Columns != width || k.Rows != layout.Rows)
+        {
+            throw new ArgumentException($"Attention: the keys and values {k.Shape} must be [{layout.Rows}, {width}], {kvHeads} heads as wide as those of the queries {q.Shape}.");
+        }
+
+        if (past is not null && past.Length != layout.Count)
+        {
+            throw new ArgumentException($"Attention: {past.Length} past segments were given for {layout.Count} sequences.");
+        }
+
+        for (int s = 0; s < layout.Count; s++)
+        {
+            int needed = layout.Past[s];
+            if (needed > 0 && (past?[s] is not { } segment || segment.Length < needed || segment.Width != width))
+            {
+                string found = past?[s] is { } wrong ? $"its segment holds {wrong.Length} of width {wrong.Width}" : "it has none";
+                throw new ArgumentException($"Attention: sequence {s} needs {needed} past positions of width {width}, {found}.");
+            }
+        }
+    }
+}
+
+/// <summary>The tensors and sizes of one attention call.</summary>
+internal readonly record struct AttentionState(
+    Tensor Q, Tensor K, Tensor V, Tensor Y, Tensor? Statistics, int Heads, int KvHeads, SequenceLayout Layout, KeyValueSegment?[]? Past)
+{
+    public Tensor? Dq { get; init; }
+
+    public Tensor? Dk { get; init; }
+
+    public Tensor? Dv { get; init; }
+
+    public Tensor? Dy { get; init; }
+}

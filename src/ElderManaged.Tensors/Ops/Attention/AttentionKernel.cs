@@ -1,0 +1,215 @@
+using System.Numerics.Tensors;
+
+namespace ElderManaged.Tensors;
+
+/// <summary>
+/// Attention of one sequence and one key/value head at a time: such a part writes only columns of its own (also of the
+/// gradients of keys and values), so parts may run on any thread.
+/// </summary>
+internal static unsafe class AttentionKernel
+{
+    // Below so many multiply-adds, waking a thread costs more than it saves.
+    private const long WorthThreads = 1 << 17;
+
+    public static void Run(AttentionState state, bool backward)
+    {
+        SequenceLayout layout = state.Layout;
+        int parts = layout.Count * state.KvHeads;
+        long work = 0;
+        for (int s = 0; s < layout.Count; s++)
+        {
+            work += (long)layout.Lengths[s] * (layout.Past[s] + layout.Lengths[s]) * state.Q.Columns;
+        }
+
+        if (work >= WorthThreads)
+        {
+            if (backward)
+            {
+                CpuThreads.Run(parts, state, static (s, part) => Backward(s, part));
+            }
+            else
+            {
+                CpuThreads.Run(parts, state, static (s, part) => Forward(s, part));
+            }
+
+            return;
+        }
+
+        for (int part = 0; part < parts; part++)
+        {
+            if (backward)
+            {
+                Backward(state, part);
+            }
+            else
+            {
+                Forward(state, part);
+            }
+        }
+    }
+
+    private static void Forward(in AttentionState state, int part)
+    {
+        Part p = new(state, part);
+        float* weights = Scratch.Take(p.Past + p.Length);
+        float* y = state.Y.Pointer;
+        fixed (float* pastKeys = p.PastKeys)
+        fixed (float* pastValues = p.PastValues)
+        {
+            for (int h = p.FirstHead; h < p.FirstHead + p.Group; h++)
+            {
+                for (int t = 0; t < p.Length; t++)
+                {
+                    float* q = p.Q + ((p.Start + t) * p.QueryStride) + (h * p.Width);
+                    int count = p.Past + t + 1;
+                    p.Against(q, pastKeys, p.K, t, weights);
+                    Span<float> row = new(weights, count);
+                    TensorPrimitives.Multiply(row, p.Scale, row);
+                    float largest = TensorPrimitives.Max<float>(row);
+                    TensorPrimitives.Subtract(row, largest, row);
+                    TensorPrimitives.Exp(row, row);
+                    float inverse = 1 / RowKernels.Sum(weights, count);
+                    TensorPrimitives.Multiply(row, inverse, row);
+
+                    float* target = y + ((p.Start + t) * p.QueryStride) + (h * p.Width);
+                    new Span<float>(target, p.Width).Clear();
+                    p.Combine(weights, pastValues, p.V, t, target);
+                    if (state.Statistics is { } statistics)
+                    {
+                        float* saved = statistics.Pointer + (((((p.Start + t) * (nint)state.Heads) + h)) * 2);
+                        saved[0] = largest;
+                        saved[1] = inverse;
+                    }
+                }
+            }
+        }
+    }
+
+    /// <summary>
+    /// With s_p = q·k_p/√D, w = softmax(s), y = Σ_p w_p v_p:
+    /// dv_p += w_p dy,  dw_p = dy·v_p,  ds_p = w_p (dw_p − Σ_o w_o dw_o),  dq += Σ_p ds_p k_p/√D,  dk_p += ds_p q/√D.
+    /// </summary>
+    private static void Backward(in AttentionState state, int part)
+    {
+        Part p = new(state, part);
+        int room = (p.Past + p.Length + 15) & -16;
+        float* weights = Scratch.Take(2 * room);
+        float* slopes = weights + room;
+        nint keyColumn = p.KvHead * p.Width;
+        fixed (float* pastKeys = p.PastKeys)
+        fixed (float* pastValues = p.PastValues)
+        {
+            for (int h = p.FirstHead; h < p.FirstHead + p.Group; h++)
+            {
+                for (int t = 0; t < p.Length; t++)
+                {
+                    nint at = ((p.Start + t) * p.QueryStride) + (h * p.Width);
+                    float* q = p.Q + at;
+                    float* dy = state.Dy!.Pointer + at;
+                    int count = p.Past + t + 1;
+                    float* saved = state.Statistics!.Pointer + ((((p.Start + t) * (nint)state.Heads) + h) * 2);
+
+                    // The weights again, by the same steps as forward.
+                    p.Against(q, pastKeys, p.K, t, weights);
+                    Span<float> row = new(weights, count);
+                    TensorPrimitives.Multiply(row, p.Scale, row);
+                    TensorPrimitives.Subtract(row, saved[0], row);
+                    TensorPrimitives.Exp(row, row);
+                    TensorPrimitives.Multiply(row, saved[1], row);
+
+                    if (state.Dv is { } dv)
+                    {
+                        RowKernels.AddOuter(
+                            dv.Pointer + (p.Start * p.KeyStride) + keyColumn, p.KeyStride, t + 1, weights + p.Past, dy, p.Width);
+                    }
+
+                    p.Against(dy, pastValues, p.V, t, slopes);
+                    float mean;
+                    RowKernels.Dots(weights, slopes, 0, 1, count, &mean);
+                    Span<float> slope = new(slopes, count);
+                    TensorPrimitives.Subtract(slope, mean, slope);
+                    TensorPrimitives.Multiply(slope, row, slope);
+                    TensorPrimitives.Multiply(slope, p.Scale, slope);
+                    if (state.Dq is { } dq)
+                    {
+                        p.Combine(slopes, pastKeys, p.K, t, dq.Pointer + at);
+                    }
+
+                    if (state.Dk is { } dk)
+                    {
+                        RowKernels.AddOuter(
+                            dk.Pointer + (p.Start * p.KeyStride) + keyColumn, p.KeyStride, t + 1, slopes + p.Past, q, p.Width);
+                    }
+                }
+            }
+        }
+    }
+
+    /// <summary>One sequence and one key/value head.</summary>
+    private readonly ref struct Part
+    {
+        public Part(in AttentionState state, int part)
+        {
+            int sequence = part / state.KvHeads;
+            KvHead = part % state.KvHeads;
+            Group = state.Heads / state.KvHeads;
+            FirstHead = KvHead * Group;
+            Width = state.Q.Columns / state.Heads;
+            Scale = 1 / MathF.Sqrt(Width);
+            QueryStride = state.Q.Columns;
+            KeyStride = state.K.Columns;
+            Start = state.Layout.Starts[sequence];
+            Length = state.Layout.Lengths[sequence];
+            Past = state.Layout.Past[sequence];
+            Q = state.Q.Pointer;
+            K = state.K.Pointer + (Start * KeyStride) + (KvHead * Width);
+            V = state.V.Pointer + (Start * KeyStride) + (KvHead * Width);
+            PastKeys = Past == 0 ? default : state.Past![sequence]!.Keys[(KvHead * Width)..];
+            PastValues = Past == 0 ? default : state.Past![sequence]!.Values[(KvHead * Width)..];
+        }
+
+        public int KvHead { get; }
+
+        public int Group { get; }
+
+        public int FirstHead { get; }
+
+        public int Width { get; }
+
+        public float Scale { get; }
+
+        public nint QueryStride { get; }
+
+        public nint KeyStride { get; }
+
+        public nint Start { get; }
+
+        public int Length { get; }
+
+        public int Past { get; }
+
+        public float* Q { get; }
+
+        public float* K { get; }
+
+        public float* V { get; }
+
+        public ReadOnlySpan<float> PastKeys { get; }
+
+        public ReadOnlySpan<float> PastValues { get; }
+
+        /// <summary>results[p] = x · row p, over the past and the rows up to <paramref name="t"/>.</summary>
+        public void Against(float* x, float* past, float* rows, int t, float* results)
+        {
+            RowKernels.Dots(x, past, KeyStride, Past, Width, results);
+            RowKernels.Dots(x, rows, KeyStride, t + 1, Width, results + Past);
+        }
+
+        /// <summary>target += Σ_p factors[p] · row p: the past first, then the rows up to <paramref name="t"/>.</summary>
+        public void Combine(float* factors, float* past, float* rows, int t, float* target)
+        {
+            RowKernels.AddCombination(target, Width, factors, 1, past, KeyStride, Past);
+            RowKernels.AddCombination(target, Width, factors + Past, 1, rows, KeyStride, t + 1);
+        }
+    }
+}
