@@ -8,13 +8,13 @@ internal static unsafe class GemmBlocks
 {
     private const int PanelWidth = GemmKernels.PanelWidth;
 
-    // A block of k: a panel of B (k·32 floats) and a strip of A (12·k) share the 48 KB of the first-level cache.
-    private const int MaxKBlock = 256;
+    // A block of k: a panel of B is then 48 KB, and streams from the second-level cache while a strip of A stays in the first.
+    private const int MaxKBlock = 384;
 
-    // Rows of A that one part packs: 252·256 floats are 252 KB of the second-level cache.
+    // Rows of one part: 252·384 floats of A are 378 KB of the second-level cache.
     private const int MaxRowBlock = 252;
 
-    // Columns of B packed at a time: 256·4096 floats are 4 MB.
+    // Columns of B packed at a time: 384·4096 floats are 6 MB.
     private const int MaxColumnBlock = 4096;
 
     // Below this many multiply-adds a part is not worth waking a thread.
@@ -175,7 +175,10 @@ internal static unsafe class GemmBlocks
             float* a = A + (i0 * ARow);
             nint aRow = ARow;
             nint aCol = ACol;
-            bool packA = Alpha != 1f || (rows >= GemmKernels.MaxRows && lastPanel - firstPanel >= 3);
+
+            // A plain A is read in place: the kernel broadcasts single elements, and along k they lie side by side.
+            // A transposed one would touch a new page for each k.
+            bool packA = Alpha != 1f || (aCol != 1 && rows >= 8);
             if (packA)
             {
                 a = PackA(a, rows);
@@ -189,7 +192,17 @@ internal static unsafe class GemmBlocks
                 onePanel = AlignedBuffer.Rent(ref t_onePanel, (long)Depth * PanelWidth);
             }
 
-            for (int panel = firstPanel; panel < lastPanel; panel++)
+            int panel = firstPanel;
+            const int wide = GemmKernels.WideColumns / PanelWidth;
+            for (; inPlace && !packA && rows < 4 && panel + wide <= lastPanel && (panel + wide) * PanelWidth <= Columns; panel += wide)
+            {
+                for (int i = 0; i < rows; i++)
+                {
+                    GemmKernels.WideRow(Level, Depth, a + (i * aRow), aCol, B + (panel * BPanel), BRow, C + ((i0 + i) * Ldc) + (panel * PanelWidth), Accumulate);
+                }
+            }
+
+            for (; panel < lastPanel; panel++)
             {
                 int columns = Math.Min(PanelWidth, Columns - (panel * PanelWidth));
                 float* b = B + (panel * BPanel);
@@ -222,13 +235,7 @@ internal static unsafe class GemmBlocks
         private readonly float* PackA(float* a, int rows)
         {
             float* packed = AlignedBuffer.Rent(ref t_packedA, (long)rows * Depth);
-            for (int i = 0; i < rows;)
-            {
-                int height = GemmKernels.KernelRows(Level, rows - i);
-                GemmPacking.Rows(a + (i * ARow), ARow, ACol, height, Depth, Alpha, packed + ((nint)i * Depth));
-                i += height;
-            }
-
+            GemmPacking.Strips(Level, a, ARow, ACol, rows, Depth, Alpha, packed);
             return packed;
         }
 

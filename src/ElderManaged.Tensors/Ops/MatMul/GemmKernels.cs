@@ -20,6 +20,9 @@ internal static unsafe class GemmKernels
     /// <summary>Rows of the tallest kernel; blocks of rows are multiples of it.</summary>
     public const int MaxRows = 12;
 
+    /// <summary>Columns of the kernel for single rows of a plain B: four panels.</summary>
+    public const int WideColumns = 4 * PanelWidth;
+
     /// <summary>The tallest kernel for <paramref name="rows"/> rows still to do.</summary>
     public static int KernelRows(SimdLevel level, int rows) => rows switch
     {
@@ -38,6 +41,17 @@ internal static unsafe class GemmKernels
         if (level == SimdLevel.Vector512 && columns > 16)
         {
             Rows<Lanes512, Vector512<float>>(rows, k, a, aRow, aCol, b, bRow, c, ldc, accumulate);
+        }
+        else if (level == SimdLevel.Vector512 && rows == 12)
+        {
+            if (columns > 8)
+            {
+                Narrow12<Lanes512, Vector512<float>>(k, a, aRow, aCol, b, bRow, c, ldc, accumulate);
+            }
+            else
+            {
+                Narrow12<Lanes256, Vector256<float>>(k, a, aRow, aCol, b, bRow, c, ldc, accumulate);
+            }
         }
         else if (level >= SimdLevel.Vector256 && columns > 8)
         {
@@ -385,5 +399,145 @@ internal static unsafe class GemmKernels
         L.Store(c, l9); L.Store(c + L.Width, r9); c += ldc;
         L.Store(c, l10); L.Store(c + L.Width, r10); c += ldc;
         L.Store(c, l11); L.Store(c + L.Width, r11);
+    }
+
+    /// <summary>12 rows by one register of columns, for the thin products of low-rank adapters.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Narrow12<L, V>(nint k, float* a, nint aRow, nint aCol, float* b, nint bRow, float* c, nint ldc, bool accumulate)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        V s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11;
+        if (accumulate)
+        {
+            float* t = c;
+            s0 = L.Load(t); t += ldc;
+            s1 = L.Load(t); t += ldc;
+            s2 = L.Load(t); t += ldc;
+            s3 = L.Load(t); t += ldc;
+            s4 = L.Load(t); t += ldc;
+            s5 = L.Load(t); t += ldc;
+            s6 = L.Load(t); t += ldc;
+            s7 = L.Load(t); t += ldc;
+            s8 = L.Load(t); t += ldc;
+            s9 = L.Load(t); t += ldc;
+            s10 = L.Load(t); t += ldc;
+            s11 = L.Load(t);
+        }
+        else
+        {
+            s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = s8 = s9 = s10 = s11 = L.Broadcast(0f);
+        }
+
+        float* a3 = a + 3 * aRow;
+        float* a6 = a + 6 * aRow;
+        float* a9 = a + 9 * aRow;
+        nint aRow2 = 2 * aRow;
+        for (; k > 0; k--)
+        {
+            V x = L.Load(b);
+            b += bRow;
+            s0 = L.Fma(L.Broadcast(*a), x, s0);
+            s1 = L.Fma(L.Broadcast(a[aRow]), x, s1);
+            s2 = L.Fma(L.Broadcast(a[aRow2]), x, s2);
+            s3 = L.Fma(L.Broadcast(*a3), x, s3);
+            s4 = L.Fma(L.Broadcast(a3[aRow]), x, s4);
+            s5 = L.Fma(L.Broadcast(a3[aRow2]), x, s5);
+            s6 = L.Fma(L.Broadcast(*a6), x, s6);
+            s7 = L.Fma(L.Broadcast(a6[aRow]), x, s7);
+            s8 = L.Fma(L.Broadcast(a6[aRow2]), x, s8);
+            s9 = L.Fma(L.Broadcast(*a9), x, s9);
+            s10 = L.Fma(L.Broadcast(a9[aRow]), x, s10);
+            s11 = L.Fma(L.Broadcast(a9[aRow2]), x, s11);
+            a += aCol; a3 += aCol; a6 += aCol; a9 += aCol;
+        }
+
+        L.Store(c, s0); c += ldc;
+        L.Store(c, s1); c += ldc;
+        L.Store(c, s2); c += ldc;
+        L.Store(c, s3); c += ldc;
+        L.Store(c, s4); c += ldc;
+        L.Store(c, s5); c += ldc;
+        L.Store(c, s6); c += ldc;
+        L.Store(c, s7); c += ldc;
+        L.Store(c, s8); c += ldc;
+        L.Store(c, s9); c += ldc;
+        L.Store(c, s10); c += ldc;
+        L.Store(c, s11);
+    }
+
+    /// <summary>
+    /// One row by <see cref="WideColumns"/> columns of a B that lies plain in memory: long pieces of each of its rows at once,
+    /// since B is read only once and narrow columns of a plain matrix defeat the prefetcher.
+    /// </summary>
+    public static void WideRow(SimdLevel level, nint k, float* a, nint aCol, float* b, nint bRow, float* c, bool accumulate)
+    {
+        switch (level)
+        {
+            case SimdLevel.Vector512:
+                Wide<Lanes512, Vector512<float>>(k, a, aCol, b, bRow, c, accumulate);
+                break;
+            case SimdLevel.Vector256:
+                Wide<Lanes256, Vector256<float>>(k, a, aCol, b, bRow, c, accumulate);
+                break;
+            case SimdLevel.Vector128:
+                Wide<Lanes128, Vector128<float>>(k, a, aCol, b, bRow, c, accumulate);
+                break;
+            default:
+                Wide<Lanes1, float>(k, a, aCol, b, bRow, c, accumulate);
+                break;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Wide<L, V>(nint k, float* a, nint aCol, float* b, nint bRow, float* c, bool accumulate)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        for (int j = 0; j < WideColumns; j += 8 * L.Width)
+        {
+            V s0, s1, s2, s3, s4, s5, s6, s7;
+            if (accumulate)
+            {
+                s0 = L.Load(c + j);
+                s1 = L.Load(c + j + (1 * L.Width));
+                s2 = L.Load(c + j + (2 * L.Width));
+                s3 = L.Load(c + j + (3 * L.Width));
+                s4 = L.Load(c + j + (4 * L.Width));
+                s5 = L.Load(c + j + (5 * L.Width));
+                s6 = L.Load(c + j + (6 * L.Width));
+                s7 = L.Load(c + j + (7 * L.Width));
+            }
+            else
+            {
+                s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = L.Broadcast(0f);
+            }
+
+            float* left = a;
+            float* right = b + j;
+            for (nint p = 0; p < k; p++)
+            {
+                V x = L.Broadcast(*left);
+                s0 = L.Fma(x, L.Load(right), s0);
+                s1 = L.Fma(x, L.Load(right + (1 * L.Width)), s1);
+                s2 = L.Fma(x, L.Load(right + (2 * L.Width)), s2);
+                s3 = L.Fma(x, L.Load(right + (3 * L.Width)), s3);
+                s4 = L.Fma(x, L.Load(right + (4 * L.Width)), s4);
+                s5 = L.Fma(x, L.Load(right + (5 * L.Width)), s5);
+                s6 = L.Fma(x, L.Load(right + (6 * L.Width)), s6);
+                s7 = L.Fma(x, L.Load(right + (7 * L.Width)), s7);
+                left += aCol;
+                right += bRow;
+            }
+
+            L.Store(c + j, s0);
+            L.Store(c + j + (1 * L.Width), s1);
+            L.Store(c + j + (2 * L.Width), s2);
+            L.Store(c + j + (3 * L.Width), s3);
+            L.Store(c + j + (4 * L.Width), s4);
+            L.Store(c + j + (5 * L.Width), s5);
+            L.Store(c + j + (6 * L.Width), s6);
+            L.Store(c + j + (7 * L.Width), s7);
+        }
     }
 }

@@ -36,24 +36,50 @@ internal static unsafe class GemmPacking
     }
 
     /// <summary>
-    /// <paramref name="rows"/> rows of op(A) for one kernel: k groups of <paramref name="rows"/> floats, times <paramref name="alpha"/>.
+    /// op(A) times <paramref name="alpha"/> in strips, one below the other, each as tall as the kernel that will read it:
+    /// element (i, p) of a strip of height h lies at p·h + i.
     /// </summary>
+    /// <param name="level">Decides the heights, see <see cref="GemmKernels.KernelRows"/>.</param>
     /// <param name="a">The first element; A[i, p] lies at a + i·aRow + p·aCol, and one of the strides is 1.</param>
     /// <param name="aRow">From one row of op(A) to the next.</param>
     /// <param name="aCol">From one k to the next.</param>
-    /// <param name="rows">The height of the kernel.</param>
+    /// <param name="rows">Rows of op(A).</param>
     /// <param name="k">Columns of op(A).</param>
     /// <param name="alpha">The factor.</param>
     /// <param name="target">rows·k floats.</param>
-    public static void Rows(float* a, nint aRow, nint aCol, int rows, nint k, float alpha, float* target)
+    public static void Strips(SimdLevel level, float* a, nint aRow, nint aCol, int rows, nint k, float alpha, float* target)
     {
         if (aCol == 1)
         {
-            Transpose(a, aRow, rows, k, target, rows);
+            for (int i = 0; i < rows;)
+            {
+                int height = GemmKernels.KernelRows(level, rows - i);
+                Transpose(a + (i * aRow), aRow, height, k, target + (i * k), height);
+                i += height;
+            }
         }
         else
         {
-            CopyRows(a, aCol, k, rows, target, rows);
+            // A few strips side by side, so that whole cache lines of A are used at once; all strips would be too many
+            // streams of writing, a power of two apart.
+            const int sideBySide = 4 * GemmKernels.MaxRows;
+            for (int i = 0; i < rows; i += sideBySide)
+            {
+                for (nint p = 0; p < k; p++)
+                {
+                    if (Sse.IsSupported)
+                    {
+                        // The next pages of A: the hardware does not foresee steps as long as this.
+                        float* ahead = a + i + (Math.Min(p + 12, k - 1) * aCol);
+                        Sse.Prefetch0(ahead);
+                        Sse.Prefetch0(ahead + Math.Min(16, rows - i - 1));
+                        Sse.Prefetch0(ahead + Math.Min(32, rows - i - 1));
+                        Sse.Prefetch0(ahead + Math.Min(47, rows - i - 1));
+                    }
+
+                    CutRow(level, a + i + (p * aCol), Math.Min(sideBySide, rows - i), k, p, target + (i * k));
+                }
+            }
         }
 
         if (alpha != 1f)
@@ -62,6 +88,31 @@ internal static unsafe class GemmPacking
             {
                 target[i] *= alpha;
             }
+        }
+    }
+
+    // Row p of a transposed A, cut into its strips. 48 rows cut into strips of 12 or of 6 without a rest.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void CutRow(SimdLevel level, float* source, int rows, nint k, nint p, float* target)
+    {
+        int i = 0;
+        for (; i + 12 <= rows && level == SimdLevel.Vector512; i += 12)
+        {
+            float* t = target + (i * k) + (p * 12);
+            Vector256.Load(source + i).Store(t);
+            Vector128.Load(source + i + 8).Store(t + 8);
+        }
+
+        while (i < rows)
+        {
+            int height = GemmKernels.KernelRows(level, rows - i);
+            float* t = target + (i * k) + (p * height);
+            for (int r = 0; r < height; r++)
+            {
+                t[r] = source[i + r];
+            }
+
+            i += height;
         }
     }
 
@@ -76,58 +127,100 @@ internal static unsafe class GemmPacking
         }
     }
 
-    // target[p·targetStride + j] = source[j·stride + p], by 4×4 squares turned in registers.
+    // target[p·targetStride + j] = source[j·stride + p], by squares of 8×8 or 4×4 turned in registers.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Transpose(float* source, nint stride, int columns, nint k, float* target, nint targetStride)
     {
         int j = 0;
+        if (Avx.IsSupported)
+        {
+            for (; j + 8 <= columns; j += 8)
+            {
+                Transpose8(source + (j * stride), stride, k, target + j, targetStride);
+            }
+        }
+
         if (Sse.IsSupported || AdvSimd.Arm64.IsSupported)
         {
             for (; j + 4 <= columns; j += 4)
             {
-                float* s0 = source + (j * stride);
-                float* s1 = s0 + stride;
-                float* s2 = s1 + stride;
-                float* s3 = s2 + stride;
-                float* t = target + j;
-                nint p = 0;
-                for (; p + 4 <= k; p += 4)
-                {
-                    Vector128<float> r0 = Vector128.Load(s0 + p);
-                    Vector128<float> r1 = Vector128.Load(s1 + p);
-                    Vector128<float> r2 = Vector128.Load(s2 + p);
-                    Vector128<float> r3 = Vector128.Load(s3 + p);
-                    Vector128<float> low02 = ZipLow(r0, r2);
-                    Vector128<float> high02 = ZipHigh(r0, r2);
-                    Vector128<float> low13 = ZipLow(r1, r3);
-                    Vector128<float> high13 = ZipHigh(r1, r3);
-                    ZipLow(low02, low13).Store(t);
-                    ZipHigh(low02, low13).Store(t + targetStride);
-                    ZipLow(high02, high13).Store(t + (2 * targetStride));
-                    ZipHigh(high02, high13).Store(t + (3 * targetStride));
-                    t += 4 * targetStride;
-                }
-
-                for (; p < k; p++)
-                {
-                    t[0] = s0[p];
-                    t[1] = s1[p];
-                    t[2] = s2[p];
-                    t[3] = s3[p];
-                    t += targetStride;
-                }
+                Transpose4(source + (j * stride), stride, k, target + j, targetStride);
             }
         }
 
         for (; j < columns; j++)
         {
-            float* s = source + (j * stride);
-            float* t = target + j;
-            for (nint p = 0; p < k; p++)
+            TransposeRest(source + (j * stride), stride, 1, k, target + j, targetStride);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Transpose8(float* s, nint stride, nint k, float* t, nint targetStride)
+    {
+        float* s3 = s + (3 * stride);
+        float* s6 = s + (6 * stride);
+        nint p = 0;
+        for (; p + 8 <= k; p += 8)
+        {
+            for (int half = 0; half < 8; half += 4)
             {
-                *t = s[p];
-                t += targetStride;
+                // Row i in the low half, row i + 4 in the high half.
+                float* q0 = s + p + half;
+                float* q3 = s3 + p + half;
+                float* q6 = s6 + p + half;
+                Vector256<float> r0 = Vector256.Create(Vector128.Load(q0), Vector128.Load(q3 + stride));
+                Vector256<float> r1 = Vector256.Create(Vector128.Load(q0 + stride), Vector128.Load(q3 + (2 * stride)));
+                Vector256<float> r2 = Vector256.Create(Vector128.Load(q0 + (2 * stride)), Vector128.Load(q6));
+                Vector256<float> r3 = Vector256.Create(Vector128.Load(q3), Vector128.Load(q6 + stride));
+                Vector256<double> low01 = Avx.UnpackLow(r0, r1).AsDouble();
+                Vector256<double> high01 = Avx.UnpackHigh(r0, r1).AsDouble();
+                Vector256<double> low23 = Avx.UnpackLow(r2, r3).AsDouble();
+                Vector256<double> high23 = Avx.UnpackHigh(r2, r3).AsDouble();
+                Avx.UnpackLow(low01, low23).AsSingle().Store(t);
+                Avx.UnpackHigh(low01, low23).AsSingle().Store(t + targetStride);
+                Avx.UnpackLow(high01, high23).AsSingle().Store(t + (2 * targetStride));
+                Avx.UnpackHigh(high01, high23).AsSingle().Store(t + (3 * targetStride));
+                t += 4 * targetStride;
             }
+        }
+
+        TransposeRest(s + p, stride, 8, k - p, t, targetStride);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Transpose4(float* s, nint stride, nint k, float* t, nint targetStride)
+    {
+        nint p = 0;
+        for (; p + 4 <= k; p += 4)
+        {
+            Vector128<float> r0 = Vector128.Load(s + p);
+            Vector128<float> r1 = Vector128.Load(s + p + stride);
+            Vector128<float> r2 = Vector128.Load(s + p + (2 * stride));
+            Vector128<float> r3 = Vector128.Load(s + p + (3 * stride));
+            Vector128<float> low02 = ZipLow(r0, r2);
+            Vector128<float> high02 = ZipHigh(r0, r2);
+            Vector128<float> low13 = ZipLow(r1, r3);
+            Vector128<float> high13 = ZipHigh(r1, r3);
+            ZipLow(low02, low13).Store(t);
+            ZipHigh(low02, low13).Store(t + targetStride);
+            ZipLow(high02, high13).Store(t + (2 * targetStride));
+            ZipHigh(high02, high13).Store(t + (3 * targetStride));
+            t += 4 * targetStride;
+        }
+
+        TransposeRest(s + p, stride, 4, k - p, t, targetStride);
+    }
+
+    private static void TransposeRest(float* s, nint stride, int columns, nint k, float* t, nint targetStride)
+    {
+        for (nint p = 0; p < k; p++)
+        {
+            for (int j = 0; j < columns; j++)
+            {
+                t[j] = s[(j * stride) + p];
+            }
+
+            t += targetStride;
         }
     }
 
