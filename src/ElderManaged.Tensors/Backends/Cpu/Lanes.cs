@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace ElderManaged.Tensors;
 
 /// <summary>
-/// What a kernel needs to know of a vector register of floats. A kernel is written once, generic over this,
+/// What a kernel needs to know of a vector register of floats. Everything rounds as IEEE 754 says, hence alike at every width. A kernel is written once, generic over this,
 /// and the JIT makes one machine-code version for each width.
 /// </summary>
 /// <typeparam name="TVector">The register: <see cref="Vector512{T}"/>, <see cref="Vector256{T}"/>, <see cref="Vector128{T}"/> or a single float.</typeparam>
@@ -21,6 +21,30 @@ internal unsafe interface ILanes<TVector>
 
     /// <summary>a·b + c with one rounding: the only arithmetic of the matrix kernels, equal bits at every width.</summary>
     static abstract TVector Fma(TVector a, TVector b, TVector c);
+
+    static abstract TVector Add(TVector a, TVector b);
+
+    static abstract TVector Subtract(TVector a, TVector b);
+
+    static abstract TVector Multiply(TVector a, TVector b);
+
+    static abstract TVector Divide(TVector a, TVector b);
+
+    static abstract TVector Sqrt(TVector a);
+
+    static abstract TVector Abs(TVector a);
+
+    /// <summary>The size of <paramref name="value"/> with the sign of <paramref name="sign"/>.</summary>
+    static abstract TVector CopySign(TVector value, TVector sign);
+
+    /// <summary><paramref name="then"/> where a &lt; b, else <paramref name="otherwise"/>, as where a or b is not a number.</summary>
+    static abstract TVector IfLess(TVector a, TVector b, TVector then, TVector otherwise);
+
+    /// <summary>a·2ⁿ for a whole n from -252 to 254, in two steps, so that results below the normal range round once.</summary>
+    static abstract TVector Scale(TVector a, TVector n);
+
+    /// <summary>For a positive normal x = m·2ᵉ: m from √½ to √2, and e.</summary>
+    static abstract TVector Split(TVector x, out TVector exponent);
 }
 
 /// <summary>Sixteen lanes.</summary>
@@ -39,6 +63,49 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Fma(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Vector512.FusedMultiplyAdd(a, b, c);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Add(Vector512<float> a, Vector512<float> b) => a + b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Subtract(Vector512<float> a, Vector512<float> b) => a - b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Multiply(Vector512<float> a, Vector512<float> b) => a * b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Divide(Vector512<float> a, Vector512<float> b) => a / b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Sqrt(Vector512<float> a) => Vector512.Sqrt(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Abs(Vector512<float> a) => Vector512.Abs(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> CopySign(Vector512<float> value, Vector512<float> sign) => Vector512.CopySign(value, sign);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> IfLess(Vector512<float> a, Vector512<float> b, Vector512<float> then, Vector512<float> otherwise) => Vector512.ConditionalSelect(Vector512.LessThan(a, b), then, otherwise);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Scale(Vector512<float> a, Vector512<float> n)
+    {
+        Vector512<int> whole = Vector512.ConvertToInt32Native(n);
+        Vector512<int> half = Vector512.ShiftRightArithmetic(whole, 1);
+        Vector512<int> bias = Vector512.Create(Lanes1.ExponentBias);
+        Vector512<float> first = Vector512.ShiftLeft(half + bias, Lanes1.MantissaBits).AsSingle();
+        Vector512<float> second = Vector512.ShiftLeft(whole - half + bias, Lanes1.MantissaBits).AsSingle();
+        return a * first * second;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Split(Vector512<float> x, out Vector512<float> exponent)
+    {
+        Vector512<int> bits = x.AsInt32() + Vector512.Create(Lanes1.OneBits - Lanes1.RootHalfBits);
+        exponent = Vector512.ConvertToSingle(Vector512.ShiftRightArithmetic(bits, Lanes1.MantissaBits) - Vector512.Create(Lanes1.ExponentBias));
+        return ((bits & Vector512.Create(Lanes1.MantissaMask)) + Vector512.Create(Lanes1.RootHalfBits)).AsSingle();
+    }
 }
 
 /// <summary>Eight lanes.</summary>
@@ -57,6 +124,49 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Fma(Vector256<float> a, Vector256<float> b, Vector256<float> c) => Vector256.FusedMultiplyAdd(a, b, c);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Add(Vector256<float> a, Vector256<float> b) => a + b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Subtract(Vector256<float> a, Vector256<float> b) => a - b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Multiply(Vector256<float> a, Vector256<float> b) => a * b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Divide(Vector256<float> a, Vector256<float> b) => a / b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Sqrt(Vector256<float> a) => Vector256.Sqrt(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Abs(Vector256<float> a) => Vector256.Abs(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> CopySign(Vector256<float> value, Vector256<float> sign) => Vector256.CopySign(value, sign);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> IfLess(Vector256<float> a, Vector256<float> b, Vector256<float> then, Vector256<float> otherwise) => Vector256.ConditionalSelect(Vector256.LessThan(a, b), then, otherwise);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Scale(Vector256<float> a, Vector256<float> n)
+    {
+        Vector256<int> whole = Vector256.ConvertToInt32Native(n);
+        Vector256<int> half = Vector256.ShiftRightArithmetic(whole, 1);
+        Vector256<int> bias = Vector256.Create(Lanes1.ExponentBias);
+        Vector256<float> first = Vector256.ShiftLeft(half + bias, Lanes1.MantissaBits).AsSingle();
+        Vector256<float> second = Vector256.ShiftLeft(whole - half + bias, Lanes1.MantissaBits).AsSingle();
+        return a * first * second;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Split(Vector256<float> x, out Vector256<float> exponent)
+    {
+        Vector256<int> bits = x.AsInt32() + Vector256.Create(Lanes1.OneBits - Lanes1.RootHalfBits);
+        exponent = Vector256.ConvertToSingle(Vector256.ShiftRightArithmetic(bits, Lanes1.MantissaBits) - Vector256.Create(Lanes1.ExponentBias));
+        return ((bits & Vector256.Create(Lanes1.MantissaMask)) + Vector256.Create(Lanes1.RootHalfBits)).AsSingle();
+    }
 }
 
 /// <summary>Four lanes.</summary>
@@ -75,11 +185,60 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Fma(Vector128<float> a, Vector128<float> b, Vector128<float> c) => Vector128.FusedMultiplyAdd(a, b, c);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Add(Vector128<float> a, Vector128<float> b) => a + b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Subtract(Vector128<float> a, Vector128<float> b) => a - b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Multiply(Vector128<float> a, Vector128<float> b) => a * b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Divide(Vector128<float> a, Vector128<float> b) => a / b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Sqrt(Vector128<float> a) => Vector128.Sqrt(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Abs(Vector128<float> a) => Vector128.Abs(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> CopySign(Vector128<float> value, Vector128<float> sign) => Vector128.CopySign(value, sign);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> IfLess(Vector128<float> a, Vector128<float> b, Vector128<float> then, Vector128<float> otherwise) => Vector128.ConditionalSelect(Vector128.LessThan(a, b), then, otherwise);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Scale(Vector128<float> a, Vector128<float> n)
+    {
+        Vector128<int> whole = Vector128.ConvertToInt32Native(n);
+        Vector128<int> half = Vector128.ShiftRightArithmetic(whole, 1);
+        Vector128<int> bias = Vector128.Create(Lanes1.ExponentBias);
+        Vector128<float> first = Vector128.ShiftLeft(half + bias, Lanes1.MantissaBits).AsSingle();
+        Vector128<float> second = Vector128.ShiftLeft(whole - half + bias, Lanes1.MantissaBits).AsSingle();
+        return a * first * second;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Split(Vector128<float> x, out Vector128<float> exponent)
+    {
+        Vector128<int> bits = x.AsInt32() + Vector128.Create(Lanes1.OneBits - Lanes1.RootHalfBits);
+        exponent = Vector128.ConvertToSingle(Vector128.ShiftRightArithmetic(bits, Lanes1.MantissaBits) - Vector128.Create(Lanes1.ExponentBias));
+        return ((bits & Vector128.Create(Lanes1.MantissaMask)) + Vector128.Create(Lanes1.RootHalfBits)).AsSingle();
+    }
 }
 
 /// <summary>One lane: plain scalar code with the same fused multiply-add.</summary>
 internal readonly unsafe struct Lanes1 : ILanes<float>
 {
+    public const int MantissaBits = 23;
+    public const int MantissaMask = (1 << MantissaBits) - 1;
+    public const int ExponentBias = 127;
+    public const int OneBits = 0x3f800000;      // 1f
+    public const int RootHalfBits = 0x3f3504f3; // √½
+
     public static int Width => 1;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -93,4 +252,46 @@ internal readonly unsafe struct Lanes1 : ILanes<float>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Fma(float a, float b, float c) => MathF.FusedMultiplyAdd(a, b, c);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Add(float a, float b) => a + b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Subtract(float a, float b) => a - b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Multiply(float a, float b) => a * b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Divide(float a, float b) => a / b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Sqrt(float a) => MathF.Sqrt(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Abs(float a) => MathF.Abs(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float CopySign(float value, float sign) => MathF.CopySign(value, sign);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float IfLess(float a, float b, float then, float otherwise) => a < b ? then : otherwise;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Scale(float a, float n)
+    {
+        int whole = (int)n;
+        int half = whole >> 1;
+        float first = BitConverter.Int32BitsToSingle((half + ExponentBias) << MantissaBits);
+        float second = BitConverter.Int32BitsToSingle((whole - half + ExponentBias) << MantissaBits);
+        return a * first * second;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Split(float x, out float exponent)
+    {
+        int bits = BitConverter.SingleToInt32Bits(x) + (OneBits - RootHalfBits);
+        exponent = (bits >> MantissaBits) - ExponentBias;
+        return BitConverter.Int32BitsToSingle((bits & MantissaMask) + RootHalfBits);
+    }
 }

@@ -1,0 +1,188 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace ElderManaged.Tensors;
+
+/// <summary>
+/// Runs elementwise formulas over spans: vectors, the rest one by one, threads for long spans. Same bits at every width
+/// and for any number of threads. An output may be the same memory as an input, but not overlap it shifted.
+/// </summary>
+internal static unsafe class ElementwiseDriver
+{
+    // Elements of one part: 64 KB, a few microseconds of work.
+    private const int PartLength = 16384;
+
+    /// <summary>y = f(x).</summary>
+    public static void Map<F>(ReadOnlySpan<float> x, Span<float> y)
+        where F : struct, IUnaryFormula
+    {
+        CheckLengths(typeof(F).Name, x.Length, y.Length, y.Length);
+        fixed (float* px = x)
+        fixed (float* py = y)
+        {
+            Run<UnaryValue<F>>(new Job(px, px, px, py, y.Length, Simd.Level));
+        }
+    }
+
+    /// <summary>dx += dy·f′(x), given y = f(x).</summary>
+    public static void AddSlope<F>(ReadOnlySpan<float> x, ReadOnlySpan<float> y, ReadOnlySpan<float> dy, Span<float> dx)
+        where F : struct, IUnaryFormula
+    {
+        CheckLengths(typeof(F).Name, x.Length, y.Length, dx.Length);
+        CheckLengths(typeof(F).Name, dy.Length, dy.Length, dx.Length);
+        fixed (float* px = x)
+        fixed (float* py = y)
+        fixed (float* pdy = dy)
+        fixed (float* pdx = dx)
+        {
+            Run<UnarySlope<F>>(new Job(px, py, pdy, pdx, dx.Length, Simd.Level));
+        }
+    }
+
+    /// <summary>y = f(a, b).</summary>
+    public static void Map<F>(ReadOnlySpan<float> a, ReadOnlySpan<float> b, Span<float> y)
+        where F : struct, IBinaryFormula
+    {
+        CheckLengths(typeof(F).Name, a.Length, b.Length, y.Length);
+        fixed (float* pa = a)
+        fixed (float* pb = b)
+        fixed (float* py = y)
+        {
+            Run<BinaryValue<F>>(new Job(pa, pb, pa, py, y.Length, Simd.Level));
+        }
+    }
+
+    /// <summary>da += dy·∂f/∂a.</summary>
+    public static void AddSlopeA<F>(ReadOnlySpan<float> a, ReadOnlySpan<float> b, ReadOnlySpan<float> dy, Span<float> da)
+        where F : struct, IBinaryFormula
+        => AddSlope<F, BinarySlopeA<F>>(a, b, dy, da);
+
+    /// <summary>db += dy·∂f/∂b.</summary>
+    public static void AddSlopeB<F>(ReadOnlySpan<float> a, ReadOnlySpan<float> b, ReadOnlySpan<float> dy, Span<float> db)
+        where F : struct, IBinaryFormula
+        => AddSlope<F, BinarySlopeB<F>>(a, b, dy, db);
+
+    private static void AddSlope<F, S>(ReadOnlySpan<float> a, ReadOnlySpan<float> b, ReadOnlySpan<float> dy, Span<float> target)
+        where S : struct, IStep
+    {
+        CheckLengths(typeof(F).Name, a.Length, b.Length, target.Length);
+        CheckLengths(typeof(F).Name, dy.Length, dy.Length, target.Length);
+        fixed (float* pa = a)
+        fixed (float* pb = b)
+        fixed (float* pdy = dy)
+        fixed (float* pTarget = target)
+        {
+            Run<S>(new Job(pa, pb, pdy, pTarget, target.Length, Simd.Level));
+        }
+    }
+
+    private static void Run<S>(Job job)
+        where S : struct, IStep
+    {
+        int parts = (job.Length + PartLength - 1) / PartLength;
+        CpuThreads.Run(parts, job, static (j, part) =>
+        {
+            int start = part * PartLength;
+            int end = Math.Min(j.Length, start + PartLength);
+            int i = j.Level switch
+            {
+                SimdLevel.Vector512 => Loop<S, Lanes512, Vector512<float>>(j, start, end),
+                SimdLevel.Vector256 => Loop<S, Lanes256, Vector256<float>>(j, start, end),
+                SimdLevel.Vector128 => Loop<S, Lanes128, Vector128<float>>(j, start, end),
+                _ => start,
+            };
+            Loop<S, Lanes1, float>(j, i, end);
+        });
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static int Loop<S, L, V>(Job job, int start, int end)
+        where S : struct, IStep
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        int i = start;
+        for (; i + L.Width <= end; i += L.Width)
+        {
+            L.Store(job.Target + i, S.Step<L, V>(new(L.Load(job.A + i)), new(L.Load(job.B + i)), new(L.Load(job.Dy + i)), new(L.Load(job.Target + i))).Value);
+        }
+
+        return i;
+    }
+
+    private static void CheckLengths(string formula, int a, int b, int target)
+    {
+        if (a != target || b != target)
+        {
+            throw new ArgumentException($"{formula}: an elementwise operation needs spans of one length, but got inputs of {a} and {b} and an output of {target}.");
+        }
+    }
+
+    // What happens to one register of elements. A load that the step does not use costs nothing: the JIT drops it.
+    private interface IStep
+    {
+        static abstract Num<L, V> Step<L, V>(Num<L, V> a, Num<L, V> b, Num<L, V> dy, Num<L, V> before)
+            where L : struct, ILanes<V>
+            where V : struct;
+    }
+
+    private readonly struct Job(float* a, float* b, float* dy, float* target, int length, SimdLevel level)
+    {
+        public readonly float* A = a;
+        public readonly float* B = b;
+        public readonly float* Dy = dy;
+        public readonly float* Target = target;
+        public readonly int Length = length;
+        public readonly SimdLevel Level = level;
+    }
+
+    private readonly struct UnaryValue<F> : IStep
+        where F : struct, IUnaryFormula
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Num<L, V> Step<L, V>(Num<L, V> a, Num<L, V> b, Num<L, V> dy, Num<L, V> before)
+            where L : struct, ILanes<V>
+            where V : struct
+            => F.Value(a);
+    }
+
+    private readonly struct UnarySlope<F> : IStep
+        where F : struct, IUnaryFormula
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Num<L, V> Step<L, V>(Num<L, V> a, Num<L, V> b, Num<L, V> dy, Num<L, V> before)
+            where L : struct, ILanes<V>
+            where V : struct
+            => Num<L, V>.Fma(dy, F.Slope(a, b), before);
+    }
+
+    private readonly struct BinaryValue<F> : IStep
+        where F : struct, IBinaryFormula
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Num<L, V> Step<L, V>(Num<L, V> a, Num<L, V> b, Num<L, V> dy, Num<L, V> before)
+            where L : struct, ILanes<V>
+            where V : struct
+            => F.Value(a, b);
+    }
+
+    private readonly struct BinarySlopeA<F> : IStep
+        where F : struct, IBinaryFormula
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Num<L, V> Step<L, V>(Num<L, V> a, Num<L, V> b, Num<L, V> dy, Num<L, V> before)
+            where L : struct, ILanes<V>
+            where V : struct
+            => Num<L, V>.Fma(dy, F.SlopeA(a, b), before);
+    }
+
+    private readonly struct BinarySlopeB<F> : IStep
+        where F : struct, IBinaryFormula
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Num<L, V> Step<L, V>(Num<L, V> a, Num<L, V> b, Num<L, V> dy, Num<L, V> before)
+            where L : struct, ILanes<V>
+            where V : struct
+            => Num<L, V>.Fma(dy, F.SlopeB(a, b), before);
+    }
+}

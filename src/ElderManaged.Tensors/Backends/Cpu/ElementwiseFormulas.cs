@@ -1,0 +1,34 @@
+namespace ElderManaged.Tensors;
+
+/// <summary>A function of one number with its derivative, written once for every width and device. Implement it in an empty struct.</summary>
+internal interface IUnaryFormula
+{
+    /// <summary>y = f(x).</summary>
+    static abstract Num<L, V> Value<L, V>(Num<L, V> x)
+        where L : struct, ILanes<V>
+        where V : struct;
+
+    /// <summary>dy/dx. Given y too, which often makes it cheap.</summary>
+    static abstract Num<L, V> Slope<L, V>(Num<L, V> x, Num<L, V> y)
+        where L : struct, ILanes<V>
+        where V : struct;
+}
+
+/// <summary>A function of two numbers with its derivatives.</summary>
+internal interface IBinaryFormula
+{
+    /// <summary>y = f(a, b).</summary>
+    static abstract Num<L, V> Value<L, V>(Num<L, V> a, Num<L, V> b)
+        where L : struct, ILanes<V>
+        where V : struct;
+
+    /// <summary>dy/da.</summary>
+    static abstract Num<L, V> SlopeA<L, V>(Num<L, V> a, Num<L, V> b)
+        where L : struct, ILanes<V>
+        where V : struct;
+
+    /// <summary>dy/db.</summary>
+    static abstract Num<L, V> SlopeB<L, V>(Num<L, V> a, Num<L, V> b)
+        where L : struct, ILanes<V>
+        where V : struct;
+}

@@ -1,0 +1,62 @@
+using System.Runtime.CompilerServices;
+
+namespace ElderManaged.Tensors;
+
+/// <summary>One number, or a register full of them: what elementwise formulas are written in. Reads like a float.</summary>
+/// <typeparam name="L">The lanes, see <see cref="ILanes{TVector}"/>.</typeparam>
+/// <typeparam name="V">The register.</typeparam>
+internal readonly struct Num<L, V>(V value)
+    where L : struct, ILanes<V>
+    where V : struct
+{
+    public readonly V Value = value;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static implicit operator Num<L, V>(float value) => new(L.Broadcast(value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> operator +(Num<L, V> a, Num<L, V> b) => new(L.Add(a.Value, b.Value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> operator -(Num<L, V> a, Num<L, V> b) => new(L.Subtract(a.Value, b.Value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> operator -(Num<L, V> a) => new(L.Multiply(a.Value, L.Broadcast(-1f)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> operator *(Num<L, V> a, Num<L, V> b) => new(L.Multiply(a.Value, b.Value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> operator /(Num<L, V> a, Num<L, V> b) => new(L.Divide(a.Value, b.Value));
+
+    /// <summary>a·b + c with one rounding.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> Fma(Num<L, V> a, Num<L, V> b, Num<L, V> c) => new(L.Fma(a.Value, b.Value, c.Value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> Abs(Num<L, V> a) => new(L.Abs(a.Value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> Sqrt(Num<L, V> a) => new(L.Sqrt(a.Value));
+
+    /// <summary><paramref name="then"/> where a &lt; b, else <paramref name="otherwise"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> IfLess(Num<L, V> a, Num<L, V> b, Num<L, V> then, Num<L, V> otherwise)
+        => new(L.IfLess(a.Value, b.Value, then.Value, otherwise.Value));
+
+    /// <summary>The larger one; not a number when <paramref name="b"/> is not.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> Max(Num<L, V> a, Num<L, V> b) => IfLess(b, a, a, b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> Exp(Num<L, V> a) => new(SimdMath.Exp<L, V>(a.Value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> Log(Num<L, V> a) => new(SimdMath.Log<L, V>(a.Value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> Tanh(Num<L, V> a) => new(SimdMath.Tanh<L, V>(a.Value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> Sigmoid(Num<L, V> a) => new(SimdMath.Sigmoid<L, V>(a.Value));
+}

@@ -1,0 +1,123 @@
+using System.Runtime.CompilerServices;
+
+namespace ElderManaged.Tensors;
+
+/// <summary>
+/// Exponential, logarithm and their kin for vector registers of any width, written once: reduction of the argument,
+/// then a short Taylor series in fused multiply-adds. Exp and Log are within 1 unit in the last place of the exact value,
+/// Tanh and Sigmoid, which divide, within 2.5 (the tests measure it); the same bits at every width.
+/// </summary>
+internal static class SimdMath
+{
+    // ln 2 in two pieces: the first has so few digits that its product with a whole number below 2⁹ is exact.
+    private const float Ln2High = 0.693359375f;
+    private const float Ln2Low = -2.12194440e-4f;
+    private const float OneOverLn2 = 1.44269504f;
+
+    // Adding 1.5·2²³ leaves no room for a fraction: the sum, and hence the difference, is a whole number.
+    private const float Rounder = 12582912f;
+
+    /// <summary>eˣ: 0 far below, infinity above 88.72, right through the subnormal range.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Exp<L, V>(V x)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        V low = L.Broadcast(-104f); // e⁻¹⁰⁴ rounds to zero
+        V high = L.Broadcast(89f);  // e⁸⁹ overflows
+        x = L.IfLess(x, low, low, x);
+        x = L.IfLess(high, x, high, x);
+        V r = Reduce<L, V>(x, out V n);
+        return L.Scale(L.Add(ExpMinusOneNearZero<L, V>(r), L.Broadcast(1f)), n);
+    }
+
+    /// <summary>tanh x = t / (t + 2) with t = e²ˣ - 1, for |x| and the sign put back.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Tanh<L, V>(V x)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        V y = L.Abs(x);
+        y = L.Add(y, y);
+        V high = L.Broadcast(20f); // tanh 10 rounds to 1
+        y = L.IfLess(high, y, high, y);
+        V r = Reduce<L, V>(y, out V n);
+        V power = L.Scale(L.Broadcast(1f), n);
+
+        // 2ⁿ·eʳ - 1 = 2ⁿ·(eʳ - 1) + (2ⁿ - 1): no digits are lost near zero, where n = 0.
+        V t = L.Fma(power, ExpMinusOneNearZero<L, V>(r), L.Subtract(power, L.Broadcast(1f)));
+        return L.CopySign(L.Divide(t, L.Add(t, L.Broadcast(2f))), x);
+    }
+
+    /// <summary>σ(x) = 1 / (1 + e⁻ˣ), from e^(-|x|), which cannot overflow.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Sigmoid<L, V>(V x)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        V one = L.Broadcast(1f);
+        V z = Exp<L, V>(L.CopySign(x, L.Broadcast(-1f)));
+        return L.Divide(L.IfLess(x, L.Broadcast(0f), z, one), L.Add(one, z));
+    }
+
+    /// <summary>ln x: -∞ at 0, not a number below.</summary>
+    /// <remarks>
+    /// With x = m·2ᵉ, f = m - 1 and s = f / (2 + f), ln m = 2·artanh s. Written as f - (f²/2 - s·(f²/2 + R)), R = 2·artanh(s)/s - 2,
+    /// the leading term is exact: the arrangement of FDLIBM's logarithm (Sun Microsystems, 1993).
+    /// </remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Log<L, V>(V x)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        // A subnormal has no leading one: scale it up by 2²⁵ first.
+        V smallest = L.Broadcast(1.17549435e-38f);
+        V normal = L.IfLess(x, smallest, L.Multiply(x, L.Broadcast(33554432f)), x);
+        V m = L.Split(normal, out V e);
+        e = L.IfLess(x, smallest, L.Subtract(e, L.Broadcast(25f)), e);
+        V f = L.Subtract(m, L.Broadcast(1f));
+        V s = L.Divide(f, L.Add(f, L.Broadcast(2f)));
+        V z = L.Multiply(s, s);
+        V series = L.Broadcast(2f / 11);
+        series = L.Fma(series, z, L.Broadcast(2f / 9));
+        series = L.Fma(series, z, L.Broadcast(2f / 7));
+        series = L.Fma(series, z, L.Broadcast(2f / 5));
+        series = L.Fma(series, z, L.Broadcast(2f / 3));
+        V halfSquare = L.Multiply(L.Multiply(f, f), L.Broadcast(0.5f));
+        V bent = L.Multiply(s, L.Fma(series, z, halfSquare));
+        V tail = L.Subtract(halfSquare, L.Fma(e, L.Broadcast(Ln2Low), bent));
+        V result = L.Fma(e, L.Broadcast(Ln2High), L.Subtract(f, tail));
+
+        // What is no positive finite number: ∞ and not-a-number give themselves, 0 gives -∞, below 0 there is nothing.
+        V zero = L.Broadcast(0f);
+        V atMostZero = L.IfLess(x, zero, L.Broadcast(float.NaN), L.Broadcast(float.NegativeInfinity));
+        result = L.IfLess(zero, x, result, L.IfLess(x, L.Broadcast(float.Epsilon), atMostZero, x));
+        return L.IfLess(x, L.Broadcast(float.PositiveInfinity), result, x);
+    }
+
+    // x = n·ln 2 + r with |r| ≤ ln(2)/2.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Reduce<L, V>(V x, out V n)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        V rounder = L.Broadcast(Rounder);
+        n = L.Subtract(L.Fma(x, L.Broadcast(OneOverLn2), rounder), rounder);
+        return L.Fma(n, L.Broadcast(-Ln2Low), L.Fma(n, L.Broadcast(-Ln2High), x));
+    }
+
+    // eʳ - 1 = r + r²·(1/2! + r/3! + … + r⁵/7!); the next term is below 6·10⁻⁹.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V ExpMinusOneNearZero<L, V>(V r)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        V series = L.Broadcast(1f / 5040);
+        series = L.Fma(series, r, L.Broadcast(1f / 720));
+        series = L.Fma(series, r, L.Broadcast(1f / 120));
+        series = L.Fma(series, r, L.Broadcast(1f / 24));
+        series = L.Fma(series, r, L.Broadcast(1f / 6));
+        series = L.Fma(series, r, L.Broadcast(1f / 2));
+        return L.Fma(L.Multiply(r, r), series, r);
+    }
+}
