@@ -38,41 +38,22 @@ internal static unsafe class RowKernels
                 s3 = Vector512.FusedMultiplyAdd(v, Vector512.Load(r3 + c), s3);
             }
 
-            results[i] = Tail(x, r0, whole, length, Join(s0));
+            results[i] = Tail(x, r0, whole, length, Reductions.Fold(s0));
             if (left > 1)
             {
-                results[i + 1] = Tail(x, r1, whole, length, Join(s1));
+                results[i + 1] = Tail(x, r1, whole, length, Reductions.Fold(s1));
             }
 
             if (left > 2)
             {
-                results[i + 2] = Tail(x, r2, whole, length, Join(s2));
+                results[i + 2] = Tail(x, r2, whole, length, Reductions.Fold(s2));
             }
 
             if (left > 3)
             {
-                results[i + 3] = Tail(x, r3, whole, length, Join(s3));
+                results[i + 3] = Tail(x, r3, whole, length, Reductions.Fold(s3));
             }
         }
-    }
-
-    /// <summary>The sum of <paramref name="count"/> numbers.</summary>
-    public static float Sum(float* x, int count)
-    {
-        int whole = count & -Width;
-        Vector512<float> sum = default;
-        for (int c = 0; c < whole; c += Width)
-        {
-            sum += Vector512.Load(x + c);
-        }
-
-        float total = Join(sum);
-        for (int c = whole; c < count; c++)
-        {
-            total += x[c];
-        }
-
-        return total;
     }
 
     /// <summary>
@@ -161,16 +142,6 @@ internal static unsafe class RowKernels
 
             rows += stride;
         }
-    }
-
-    /// <summary>The sixteen lanes added as a fixed tree: halves onto halves.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Join(Vector512<float> sum)
-    {
-        Vector256<float> eight = sum.GetLower() + sum.GetUpper();
-        Vector128<float> four = eight.GetLower() + eight.GetUpper();
-        Vector128<float> two = four + Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1));
-        return two.ToScalar() + two.GetElement(1);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.Intrinsics;
 
 namespace ElderManaged.Tensors;
 
@@ -51,7 +52,7 @@ internal static unsafe class AttentionKernel
     private static void Forward(in AttentionState state, int part)
     {
         Part p = new(state, part);
-        float* weights = Scratch.Take(p.Past + p.Length);
+        float* weights = RowBlocks.Scratch(Padded(p.Past + p.Length)).Pointer;
         float* y = state.Y.Pointer;
         fixed (float* pastKeys = p.PastKeys)
         fixed (float* pastValues = p.PastValues)
@@ -63,13 +64,10 @@ internal static unsafe class AttentionKernel
                     float* q = p.Q + ((p.Start + t) * p.QueryStride) + (h * p.Width);
                     int count = p.Past + t + 1;
                     p.Against(q, pastKeys, p.K, t, weights);
-                    Span<float> row = new(weights, count);
-                    TensorPrimitives.Multiply(row, p.Scale, row);
-                    float largest = TensorPrimitives.Max<float>(row);
-                    TensorPrimitives.Subtract(row, largest, row);
-                    TensorPrimitives.Exp(row, row);
-                    float inverse = 1 / RowKernels.Sum(weights, count);
-                    TensorPrimitives.Multiply(row, inverse, row);
+                    float largest = p.Scale * TensorPrimitives.Max<float>(new ReadOnlySpan<float>(weights, count));
+                    Exponentials(weights, count, p.Scale, largest);
+                    float inverse = 1 / Reductions.Sum(weights, count);
+                    TensorPrimitives.Multiply(new ReadOnlySpan<float>(weights, count), inverse, new Span<float>(weights, count));
 
                     float* target = y + ((p.Start + t) * p.QueryStride) + (h * p.Width);
                     new Span<float>(target, p.Width).Clear();
@@ -92,8 +90,8 @@ internal static unsafe class AttentionKernel
     private static void Backward(in AttentionState state, int part)
     {
         Part p = new(state, part);
-        int room = (p.Past + p.Length + 15) & -16;
-        float* weights = Scratch.Take(2 * room);
+        int room = Padded(p.Past + p.Length);
+        float* weights = RowBlocks.Scratch(2 * room).Pointer;
         float* slopes = weights + room;
         nint keyColumn = p.KvHead * p.Width;
         fixed (float* pastKeys = p.PastKeys)
@@ -112,9 +110,7 @@ internal static unsafe class AttentionKernel
                     // The weights again, by the same steps as forward.
                     p.Against(q, pastKeys, p.K, t, weights);
                     Span<float> row = new(weights, count);
-                    TensorPrimitives.Multiply(row, p.Scale, row);
-                    TensorPrimitives.Subtract(row, saved[0], row);
-                    TensorPrimitives.Exp(row, row);
+                    Exponentials(weights, count, p.Scale, saved[0]);
                     TensorPrimitives.Multiply(row, saved[1], row);
 
                     if (state.Dv is { } dv)
@@ -124,8 +120,7 @@ internal static unsafe class AttentionKernel
                     }
 
                     p.Against(dy, pastValues, p.V, t, slopes);
-                    float mean;
-                    RowKernels.Dots(weights, slopes, 0, 1, count, &mean);
+                    float mean = Reductions.Dot(weights, slopes, count);
                     Span<float> slope = new(slopes, count);
                     TensorPrimitives.Subtract(slope, mean, slope);
                     TensorPrimitives.Multiply(slope, row, slope);
@@ -144,6 +139,18 @@ internal static unsafe class AttentionKernel
             }
         }
     }
+
+    /// <summary>x ← exp(scale · x − largest); writes the last group of sixteen whole.</summary>
+    private static void Exponentials(float* x, int count, float scale, float largest)
+    {
+        new Span<float>(x + count, Padded(count) - count).Clear();
+        for (int i = 0; i < count; i += 16)
+        {
+            Vector512.Exp((Vector512.Load(x + i) * scale) - Vector512.Create(largest)).Store(x + i);
+        }
+    }
+
+    private static int Padded(int count) => (count + 15) & -16;
 
     /// <summary>One sequence and one key/value head.</summary>
     private readonly ref struct Part

@@ -1,0 +1,127 @@
+namespace ElderManaged.Tensors;
+
+public static partial class Op
+{
+    /// <summary>The target of rows that <see cref="CrossEntropy"/> leaves out, as in the common frameworks.</summary>
+    public const int IgnoredTarget = -100;
+
+    /// <summary>
+    /// The mean negative log-likelihood of the targets: (1/n) Σ_r (log Σ_j exp(x[r, j]) − x[r, target_r]) over the n rows
+    /// whose target is not <see cref="IgnoredTarget"/>. One number.
+    /// </summary>
+    /// <param name="logits">x: [R, V].</param>
+    /// <param name="targets">R column numbers, or <see cref="IgnoredTarget"/>. Not copied: must not change until the tape ends.</param>
+    /// <exception cref="ArgumentException">All rows are ignored (the mean of nothing), or a target is not a column.</exception>
+    public static Tensor CrossEntropy(Tensor logits, int[] targets)
+    {
+        int counted = RequireTargets("CrossEntropy", logits, targets);
+        if (counted == 0)
+        {
+            throw new ArgumentException($"CrossEntropy: all {targets.Length} targets are {IgnoredTarget} (ignored); the mean over no rows is not defined.");
+        }
+
+        // For each row: its largest logit, the inverse of Σ exp(x − largest), and its loss.
+        Tensor rows = Tape.NewTensor(new Shape(logits.Rows, 3));
+        RowBlocks.Run(logits.Rows, logits.Columns, (logits, targets, rows), static (s, block) =>
+        {
+            for (int r = block.First; r < block.End; r++)
+            {
+                CrossEntropyKernel.Forward(s.logits.Row(r), s.targets[r], s.rows.Row(r));
+            }
+        });
+        double sum = 0;
+        for (int r = 0; r < targets.Length; r++)
+        {
+            sum += rows[r, 2];
+        }
+
+        Tensor mean = Tape.NewTensor(new Shape(1));
+        mean[0] = (float)(sum / counted);
+        return !Tape.Wants(logits)
+            ? mean
+            : GradNode.Record("CrossEntropy", mean, (logits, targets, rows, counted), static (s, mean) =>
+            {
+                // mean_r (log Σ exp(x_r) − x_r[target])  →  dx_r = (softmax(x_r) − onehot(target)) / n
+                float factor = mean.Grad![0] / s.counted;
+                RowBlocks.Run(
+                    s.logits.Rows,
+                    s.logits.Columns,
+                    (s.logits, s.targets, s.rows, dx: s.logits.GradSink(), factor),
+                    static (s, block) =>
+                    {
+                        for (int r = block.First; r < block.End; r++)
+                        {
+                            CrossEntropyKernel.AddGradient(s.logits.Row(r), s.targets[r], s.rows.Row(r), s.factor, s.dx.Row(r));
+                        }
+                    });
+            });
+    }
+
+    /// <summary>
+    /// The loss of every row, and whether its target is the largest logit (<see cref="ArgMax"/>); never recorded. Ignored
+    /// rows get 0 and false.
+    /// </summary>
+    /// <param name="logits">[R, V].</param>
+    /// <param name="targets">R column numbers, or <see cref="IgnoredTarget"/>.</param>
+    /// <param name="losses">Room for R losses, or empty if not wanted.</param>
+    /// <param name="argmaxHits">Room for R answers, or empty if not wanted.</param>
+    public static unsafe void TokenLosses(Tensor logits, int[] targets, Span<float> losses, Span<bool> argmaxHits)
+    {
+        RequireTargets("TokenLosses", logits, targets);
+        if ((losses.Length != 0 && losses.Length < targets.Length) || (argmaxHits.Length != 0 && argmaxHits.Length < targets.Length))
+        {
+            throw new ArgumentException($"TokenLosses: {targets.Length} rows, but room for {losses.Length} losses and {argmaxHits.Length} hits; give room for all, or none.");
+        }
+
+        fixed (float* loss = losses)
+        fixed (bool* hit = argmaxHits)
+        {
+            RowBlocks.Run(logits.Rows, logits.Columns, (logits, targets, loss: (nint)loss, hit: (nint)hit), static (s, block) =>
+            {
+                Span<float> values = stackalloc float[3];
+                for (int r = block.First; r < block.End; r++)
+                {
+                    if (s.loss != 0)
+                    {
+                        CrossEntropyKernel.Forward(s.logits.Row(r), s.targets[r], values);
+                        ((float*)s.loss)[r] = values[2];
+                    }
+
+                    if (s.hit != 0)
+                    {
+                        ((bool*)s.hit)[r] = s.targets[r] != IgnoredTarget && ArgMax(s.logits.Row(r)) == s.targets[r];
+                    }
+                }
+            });
+        }
+    }
+
+    /// <summary>Checks the targets; returns how many are not ignored.</summary>
+    private static int RequireTargets(string op, Tensor logits, int[] targets)
+    {
+        ArgumentNullException.ThrowIfNull(logits);
+        ArgumentNullException.ThrowIfNull(targets);
+        if (logits.Shape.Rank != 2 || logits.Rows != targets.Length)
+        {
+            throw new ArgumentException($"{op}: the logits {logits.Shape} must be [{targets.Length}, vocabulary], one row for each target.");
+        }
+
+        int counted = 0;
+        for (int r = 0; r < targets.Length; r++)
+        {
+            if (targets[r] == IgnoredTarget)
+            {
+                continue;
+            }
+
+            if ((uint)targets[r] >= (uint)logits.Columns)
+            {
+                throw new ArgumentException($"{op}: target {targets[r]} of row {r} is neither a column of the logits {logits.Shape} nor {IgnoredTarget} (ignored).");
+            }
+
+            counted++;
+        }
+
+        return counted;
+    }
+}

@@ -1,0 +1,108 @@
+using ElderManaged.Testing;
+
+namespace ElderManaged.Tensors.Tests;
+
+public sealed class CrossEntropyTests
+{
+    [Fact]
+    public void ValueAndGradients() => OpChecks.Holds(new OpCase("CrossEntropy", random =>
+    {
+        (int rows, int columns) = (1 + random.Next(6), 1 + random.Next(150));
+        int[] targets = Targets(random, rows, columns);
+        return new OpInstance
+        {
+            Inputs = [OpInput.Gaussian(random, new Shape(rows, columns), 3)],
+            Fast = x => Op.CrossEntropy(x[0], targets),
+            Plain = x => [CrossEntropyPlain.Forward(x[0], targets, columns)],
+            PlainBackward = (x, dy) => [CrossEntropyPlain.Backward(x[0], targets, columns, dy[0])],
+        };
+    }));
+
+    [Fact]
+    public void LargeLogitsDoNotOverflow()
+    {
+        Tensor logits = new(new Shape(2, 3), [1000, 999, -1000, -2000, -2001, -2000]);
+        float[] losses = new float[2];
+        Op.TokenLosses(logits, [1, 0], losses, default);
+        Assert.Equal(1 + Math.Log(1 + Math.Exp(-1)), losses[0], 5);
+        Assert.Equal(Math.Log(2 + Math.Exp(-1)), losses[1], 5);
+    }
+
+    [Fact]
+    public void TokenLossesAverageToTheLoss()
+    {
+        RandomSource random = new(2);
+        Tensor logits = LinearTests.Random(random, new Shape(7, 300));
+        int[] targets = [5, -100, 299, 0, 17, -100, 3];
+        targets[4] = Op.ArgMax(logits.Row(4));
+        float[] losses = new float[7];
+        bool[] hits = new bool[7];
+        Op.TokenLosses(logits, targets, losses, hits);
+        double[] expected = CrossEntropyPlain.RowLosses(logits.Span.ToArray().Select(v => (double)v).ToArray(), targets, 300);
+        OpChecks.AssertClose(expected, losses, 1e-6, "row losses");
+        Assert.Equal(losses.Sum() / 5, Op.CrossEntropy(logits, targets).Value, 5);
+        for (int r = 0; r < 7; r++)
+        {
+            Assert.Equal(targets[r] >= 0 && logits.Row(r).ToArray().Max() == logits[r, targets[r]], hits[r]);
+        }
+
+        Assert.True(hits[4]);
+    }
+
+    [Fact]
+    public void TheFirstOfEqualMaximaIsTaken()
+    {
+        float[] row = new float[77];
+        row[40] = row[66] = row[70] = 2;
+        Assert.Equal(40, Op.ArgMax(row));
+        Assert.Equal(0, Op.ArgMax([-0f, 0f]));
+        Assert.Equal(1, Op.ArgMax([float.NegativeInfinity, -5, -5]));
+        Assert.Equal("ArgMax: the row of 2 numbers contains NaN.", Assert.Throws<ArgumentException>(() => Op.ArgMax([float.NaN, 1])).Message);
+        Assert.Equal("ArgMax: the row is empty.", Assert.Throws<ArgumentException>(() => Op.ArgMax([])).Message);
+    }
+
+    [Fact]
+    public void WrongTargetsAreNamed()
+    {
+        Tensor logits = new(new Shape(2, 3));
+        string Message(params int[] targets) => Assert.Throws<ArgumentException>(() => Op.CrossEntropy(logits, targets)).Message;
+        Assert.Equal("CrossEntropy: all 2 targets are -100 (ignored); the mean over no rows is not defined.", Message(-100, -100));
+        Assert.Equal("CrossEntropy: target 3 of row 1 is neither a column of the logits [2, 3] nor -100 (ignored).", Message(0, 3));
+        Assert.Equal("CrossEntropy: the logits [2, 3] must be [1, vocabulary], one row for each target.", Message(0));
+        Assert.Contains(
+            "give room for all, or none",
+            Assert.Throws<ArgumentException>(() => Op.TokenLosses(logits, [0, 1], new float[1], default)).Message,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ThreadsGiveTheSameBits()
+    {
+        Tensor logits = LinearTests.Random(new RandomSource(3), new Shape(19, 7001));
+        int[] targets = Targets(new RandomSource(4), 19, 7001);
+        Threads.GiveTheSameBits(() => Threads.ValueAndGradients(() => Op.CrossEntropy(logits, targets), logits));
+    }
+
+    [Fact]
+    public void StepsAllocateNothing()
+    {
+        Tensor logits = LinearTests.Random(new RandomSource(5), new Shape(12, 7001));
+        logits.RequiresGrad = true;
+        int[] targets = Targets(new RandomSource(6), 12, 7001);
+        SteadyState.AllocatesNothing(() => Op.CrossEntropy(logits, targets));
+    }
+
+    private static int[] Targets(RandomSource random, int rows, int columns)
+    {
+        int[] targets = EmbeddingTests.Ids(random, rows, columns);
+        for (int r = 1; r < rows; r++)
+        {
+            if (random.Next(4) == 0)
+            {
+                targets[r] = Op.IgnoredTarget;
+            }
+        }
+
+        return targets;
+    }
+}
