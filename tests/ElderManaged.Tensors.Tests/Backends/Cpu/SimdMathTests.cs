@@ -3,7 +3,7 @@ namespace ElderManaged.Tensors.Tests.Backends.Cpu;
 public sealed class SimdMathTests
 {
     [Theory]
-    [InlineData("exp", 1)]
+    [InlineData("exp", 1.1)]
     [InlineData("log", 1)]
     [InlineData("tanh", 2.5)]
     [InlineData("sigmoid", 2.5)]
