@@ -66,6 +66,12 @@ public sealed class SequenceLayout
     /// <summary>The sequence of every row.</summary>
     public ReadOnlySpan<int> Owners => owners;
 
+    /// <summary><see cref="Positions"/> as the array itself, for ops that keep it; it must not be changed.</summary>
+    public int[] PositionArray => positions;
+
+    /// <summary><see cref="Owners"/> as the array itself, for ops that keep it; it must not be changed.</summary>
+    public int[] OwnerArray => owners;
+
     /// <summary>The last row of a sequence.</summary>
     public int LastRow(int sequence) => starts[sequence] + lengths[sequence] - 1;
 }

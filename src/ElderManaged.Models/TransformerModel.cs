@@ -1,0 +1,129 @@
+using ElderManaged.Models.Checkpoints;
+using ElderManaged.Models.Weights;
+using ElderManaged.Nn;
+using ElderManaged.Tensors;
+
+namespace ElderManaged.Models;
+
+/// <summary>
+/// A decoder-only language model taken apart at its blocks, so that an editor can start in the middle: embed, run
+/// blocks, project the rows it needs.
+/// </summary>
+/// <remarks>
+/// A frozen model never changes and may be used by many threads at once. A trainable one belongs to its trainer.
+/// </remarks>
+public abstract class TransformerModel
+{
+    private protected TransformerModel(ModelConfig config) => Config = config;
+
+    /// <summary>Sizes and constants, as in <c>config.json</c>.</summary>
+    public ModelConfig Config { get; }
+
+    /// <summary>The number of blocks.</summary>
+    public int LayerCount => Config.LayerCount;
+
+    /// <summary>The width of the residual stream.</summary>
+    public int Width => Config.HiddenSize;
+
+    /// <summary>The width of a row of keys or values in the cache.</summary>
+    public abstract int KeyValueWidth { get; }
+
+    /// <summary>The parameters by checkpoint name; empty for a frozen model.</summary>
+    public IReadOnlyList<Parameter> Parameters { get; private protected set; } = [];
+
+    /// <summary>The layer to which editors attach at a site of a block.</summary>
+    /// <exception cref="NotSupportedException">The architecture has no such layer.</exception>
+    public abstract LinearLayer FeedForward(int layer, FeedForwardSite site);
+
+    /// <summary>The checkpoint name of that layer, such as <c>transformer.h.0.mlp.c_fc</c>.</summary>
+    public abstract string FeedForwardName(int layer, FeedForwardSite site);
+
+    /// <summary>The site that ELDER edits in this architecture.</summary>
+    public abstract FeedForwardSite ElderSite { get; }
+
+    /// <summary>Token ids of all rows → residual stream [rows, width].</summary>
+    public abstract Tensor Embed(int[] ids, ForwardContext context);
+
+    /// <summary>One block: residual stream [rows, width] → [rows, width].</summary>
+    public abstract Tensor Block(int layer, Tensor hidden, ForwardContext context);
+
+    /// <summary>The last norm: [rows, width] → [rows, width].</summary>
+    public abstract Tensor FinalNorm(Tensor hidden);
+
+    /// <summary>The output projection of normalised rows: [rows, width] → logits [rows, vocabulary].</summary>
+    public abstract Tensor Project(Tensor normalised);
+
+    /// <summary>Blocks <paramref name="first"/> up to but without <paramref name="end"/>.</summary>
+    public Tensor Blocks(Tensor hidden, ForwardContext context, int first, int end)
+    {
+        for (int layer = first; layer < end; layer++)
+        {
+            context.Observe?.Invoke(Activation.Hidden, layer, hidden);
+            hidden = Block(layer, hidden, context);
+        }
+
+        return hidden;
+    }
+
+    /// <summary>Ids → residual stream after the last block [rows, width].</summary>
+    public Tensor Forward(int[] ids, ForwardContext context)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        if (ids.Length != context.Layout.Rows)
+        {
+            throw new ArgumentException($"Forward: {ids.Length} token ids for a layout of {context.Layout.Rows} rows.");
+        }
+
+        return Blocks(Embed(ids, context), context, 0, LayerCount);
+    }
+
+    /// <summary>Residual stream after the last block → logits [rows, vocabulary].</summary>
+    public Tensor Logits(Tensor hidden, ForwardContext? context = null)
+    {
+        Tensor normalised = FinalNorm(hidden);
+        context?.Observe?.Invoke(Activation.FinalNorm, LayerCount, normalised);
+        return Project(normalised);
+    }
+
+    /// <summary>Writes <c>config.json</c> and <c>model.safetensors</c> under Hugging Face names.</summary>
+    public void Save(string folder, StoredType type = StoredType.F32)
+    {
+        Directory.CreateDirectory(folder);
+        SafetensorsWriter writer = new();
+        writer.AddMetadata("format", "pt");
+        Export(new WeightSink(writer, type));
+        writer.Save(Path.Combine(folder, "model.safetensors"));
+        Config.Save(Path.Combine(folder, "config.json"));
+    }
+
+    /// <summary>Opens a Hugging Face checkpoint folder as a frozen model.</summary>
+    /// <exception cref="CheckpointException">What is missing or broken, by file and tensor.</exception>
+    public static TransformerModel Load(string folder)
+    {
+        using CheckpointFolder checkpoint = CheckpointFolder.Open(folder);
+        return Create(checkpoint.Config, new FrozenWeights(checkpoint));
+    }
+
+    /// <summary>Opens a Hugging Face checkpoint folder with parameters that can be trained.</summary>
+    public static TransformerModel LoadTrainable(string folder)
+    {
+        using CheckpointFolder checkpoint = CheckpointFolder.Open(folder);
+        return Create(checkpoint.Config, new TrainableWeights(checkpoint, random: null));
+    }
+
+    /// <summary>A fresh trainable model with the usual initialisation of its architecture.</summary>
+    public static TransformerModel CreateTrainable(ModelConfig config, ulong seed) =>
+        Create(config, new TrainableWeights(null, new RandomSource(seed)));
+
+    internal static TransformerModel Create(ModelConfig config, WeightSource weights) => config switch
+    {
+        Gpt2.Gpt2Config gpt2 => new Gpt2.Gpt2Model(gpt2, weights),
+        Llama.LlamaConfig llama => new Llama.LlamaModel(llama, weights),
+        _ => throw new NotSupportedException($"No model is written for {config.GetType().Name}."),
+    };
+
+    private protected abstract void Export(WeightSink sink);
+
+    private protected static NotSupportedException NoSite(string architecture, FeedForwardSite site) =>
+        new($"{architecture} has no feed-forward layer at the site {site}; use {FeedForwardSite.Contract}.");
+}

@@ -1,0 +1,182 @@
+using ElderManaged.Models.Checkpoints;
+using ElderManaged.Nn;
+using ElderManaged.Tensors;
+
+namespace ElderManaged.Models.Weights;
+
+/// <summary>
+/// Where a model under construction gets its weights: a checkpoint or an initialisation, frozen or trainable. The
+/// model names what it needs, in the order of its forward pass; the source decides the rest.
+/// </summary>
+internal abstract class WeightSource
+{
+    /// <summary>All parameters handed out so far; empty for frozen sources.</summary>
+    public List<Parameter> Parameters { get; } = [];
+
+    /// <summary>A vector or table that is used as it is.</summary>
+    public abstract Tensor Tensor(string name, Shape shape, Initialization start);
+
+    /// <summary>A linear layer.</summary>
+    /// <param name="name">Without <c>.weight</c>.</param>
+    /// <param name="inFeatures">Input width.</param>
+    /// <param name="outFeatures">Output width.</param>
+    /// <param name="bias">Whether it has one.</param>
+    /// <param name="transposed">Whether the checkpoint keeps [in, out], as GPT-2's Conv1D does.</param>
+    /// <param name="start">For fresh weights.</param>
+    public abstract LinearLayer Linear(string name, int inFeatures, int outFeatures, bool bias, bool transposed, Initialization start);
+
+    /// <summary>The output projection that shares the token embedding [vocabulary, width].</summary>
+    public abstract LinearLayer TiedHead(Tensor embedding);
+
+    /// <summary>Whether a tensor of this name exists (fresh sources have every tensor).</summary>
+    public abstract bool Has(string name);
+
+    private protected static float[] Transpose(ReadOnlySpan<float> source, int rows, int columns)
+    {
+        float[] result = new float[source.Length];
+        for (int r = 0; r < rows; r++)
+        {
+            for (int c = 0; c < columns; c++)
+            {
+                result[(c * rows) + r] = source[(r * columns) + c];
+            }
+        }
+
+        return result;
+    }
+
+    private protected static void Read(CheckpointFolder checkpoint, string name, Shape shape, Span<float> values)
+    {
+        Span<long> sizes = stackalloc long[shape.Rank];
+        for (int i = 0; i < shape.Rank; i++)
+        {
+            sizes[i] = shape[i];
+        }
+
+        checkpoint.Read(name, sizes, values);
+        int bad = values.IndexOfAnyExceptInRange(float.MinValue, float.MaxValue);
+        if (bad >= 0)
+        {
+            throw new CheckpointException($"{checkpoint.Path}: the tensor {name} holds {values[bad]} at element {bad}; the file is damaged.");
+        }
+    }
+}
+
+/// <summary>Frozen weights from a checkpoint.</summary>
+internal sealed class FrozenWeights(CheckpointFolder checkpoint) : WeightSource
+{
+    public override Tensor Tensor(string name, Shape shape, Initialization start)
+    {
+        Tensor tensor = new(shape);
+        Read(checkpoint, name, shape, tensor.Span);
+        return tensor;
+    }
+
+    public override LinearLayer Linear(string name, int inFeatures, int outFeatures, bool bias, bool transposed, Initialization start)
+    {
+        float[] values = new float[checked(inFeatures * outFeatures)];
+        Read(checkpoint, $"{name}.weight", transposed ? new Shape(inFeatures, outFeatures) : new Shape(outFeatures, inFeatures), values);
+        FrozenMatrix matrix = transposed
+            ? FrozenMatrix.FromTransposed(values, outFeatures, inFeatures)
+            : FrozenMatrix.FromDense(values, outFeatures, inFeatures);
+        return new FrozenLinear(matrix, bias ? Tensor($"{name}.bias", new Shape(outFeatures), start) : null);
+    }
+
+    public override LinearLayer TiedHead(Tensor embedding) =>
+        new FrozenLinear(FrozenMatrix.FromDense(embedding.Span, embedding.Shape[0], embedding.Shape[1]), null);
+
+    public override bool Has(string name) => checkpoint.Contains(name);
+}
+
+/// <summary>Trainable weights, from a checkpoint or fresh from a random source.</summary>
+internal sealed class TrainableWeights(CheckpointFolder? checkpoint, RandomSource? random) : WeightSource
+{
+    private static readonly Initialization Zero = new Initialization.Constant(0);
+
+    public override Tensor Tensor(string name, Shape shape, Initialization start)
+    {
+        Tensor tensor = new(shape) { RequiresGrad = true };
+        if (checkpoint is not null)
+        {
+            Read(checkpoint, name, shape, tensor.Span);
+        }
+        else
+        {
+            start.Fill(tensor.Span, random!);
+        }
+
+        Parameters.Add(new Parameter(name, tensor));
+        return tensor;
+    }
+
+    public override LinearLayer Linear(string name, int inFeatures, int outFeatures, bool bias, bool transposed, Initialization start)
+    {
+        Tensor weight = new(new Shape(outFeatures, inFeatures)) { RequiresGrad = true };
+        if (checkpoint is null)
+        {
+            start.Fill(weight.Span, random!);
+        }
+        else if (transposed)
+        {
+            float[] values = new float[weight.Length];
+            Read(checkpoint, $"{name}.weight", new Shape(inFeatures, outFeatures), values);
+            Transpose(values, inFeatures, outFeatures).CopyTo(weight.Span);
+        }
+        else
+        {
+            Read(checkpoint, $"{name}.weight", weight.Shape, weight.Span);
+        }
+
+        Parameters.Add(new Parameter($"{name}.weight", weight));
+        return new TrainableLinear(weight, bias ? Tensor($"{name}.bias", new Shape(outFeatures), Zero) : null);
+    }
+
+    public override LinearLayer TiedHead(Tensor embedding) => new TrainableLinear(embedding, null);
+
+    public override bool Has(string name) => checkpoint?.Contains(name) ?? true;
+}
+
+/// <summary>Collects a model's tensors for a checkpoint, by the names and in the layout the architecture publishes.</summary>
+internal sealed class WeightSink(SafetensorsWriter writer, StoredType type)
+{
+    public void Add(string name, Tensor tensor) => AddValues(name, tensor.Shape, tensor.Span.ToArray());
+
+    public void Add(string name, LinearLayer layer, bool transposed)
+    {
+        float[] values = new float[layer.OutFeatures * layer.InFeatures];
+        layer.CopyWeightTo(values);
+        if (transposed)
+        {
+            float[] turned = new float[values.Length];
+            for (int o = 0; o < layer.OutFeatures; o++)
+            {
+                for (int i = 0; i < layer.InFeatures; i++)
+                {
+                    turned[(i * layer.OutFeatures) + o] = values[(o * layer.InFeatures) + i];
+                }
+            }
+
+            AddValues($"{name}.weight", new Shape(layer.InFeatures, layer.OutFeatures), turned);
+        }
+        else
+        {
+            AddValues($"{name}.weight", new Shape(layer.OutFeatures, layer.InFeatures), values);
+        }
+
+        if (layer.Bias is { } bias)
+        {
+            Add($"{name}.bias", bias);
+        }
+    }
+
+    private void AddValues(string name, Shape shape, float[] values)
+    {
+        long[] sizes = new long[shape.Rank];
+        for (int i = 0; i < sizes.Length; i++)
+        {
+            sizes[i] = shape[i];
+        }
+
+        writer.Add(name, sizes, values, type);
+    }
+}
