@@ -1,3 +1,4 @@
+using ElderManaged.Evaluation.Tasks;
 using System.Text.Json;
 using ElderManaged.WeightsBuilder.World;
 

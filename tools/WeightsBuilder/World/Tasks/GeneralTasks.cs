@@ -1,3 +1,4 @@
+using ElderManaged.Evaluation.Tasks;
 namespace ElderManaged.WeightsBuilder.World;
 
 /// <summary>
