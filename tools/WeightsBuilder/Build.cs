@@ -59,9 +59,27 @@ internal sealed class Build(string output, string work)
         tokenizer.Save(output);
         WorldFiles.Save(world, Path.Combine(output, "world"));
         GeneralTasks.Save(tasks, Path.Combine(output, "tasks"));
-        double facts = ModelExam.Facts(TransformerModel.Load(output), tokenizer, world);
-        AnsiConsole.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Facts known over all wordings: {facts:P1}"));
+        Examine(output, $"dotnet run -c Release --project tools/WeightsBuilder -- --seed {Training.Seed} --steps {Training.Steps}");
         return 0;
+    }
+
+    /// <summary>Examines the model in a folder, prints the scores and writes them to its card.</summary>
+    public static void Examine(string folder, string command)
+    {
+        ModelCard.Exam exam = ModelCard.Examine(folder);
+        Table table = new();
+        table.AddColumns("exam", "score");
+        table.AddRow("facts, all wordings", Percent(exam.Facts));
+        foreach ((string task, double score) in exam.Tasks)
+        {
+            table.AddRow(task, Percent(score));
+        }
+
+        table.AddRow("mean of the tasks", Percent(exam.TaskMean));
+        AnsiConsole.Write(table);
+        ModelCard.Write(folder, exam, command);
+
+        static string Percent(double share) => string.Create(CultureInfo.InvariantCulture, $"{100 * share:F1} %");
     }
 
     private bool Train(LanguageModelTrainer trainer, DocumentStream stream, string checkpoint, CancellationToken cancellation)

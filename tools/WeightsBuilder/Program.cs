@@ -34,4 +34,13 @@ root.SetAction((parse, cancellation) =>
         StopAfter = parse.GetValue(stopAfter),
     }.Run(cancellation));
 });
+
+Command exam = new("exam", "Asks the finished model in --out all facts in all wordings and the test splits of all tasks, and writes the scores to its card.")
+{
+    output, seed, steps,
+};
+exam.SetAction(parse => Build.Examine(
+    parse.GetValue(output)!.FullName,
+    $"dotnet run -c Release --project tools/WeightsBuilder -- --seed {parse.GetValue(seed)} --steps {parse.GetValue(steps)}"));
+root.Subcommands.Add(exam);
 return await root.Parse(args).InvokeAsync().ConfigureAwait(false);
