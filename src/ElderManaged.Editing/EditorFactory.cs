@@ -1,0 +1,32 @@
+using ElderManaged.Editing.Baselines.FtL;
+using ElderManaged.Editing.Baselines.Lora;
+using ElderManaged.Models;
+
+namespace ElderManaged.Editing;
+
+/// <summary>Makes editors by name, as the command line and saved states name them.</summary>
+public static class EditorFactory
+{
+    private static readonly SortedDictionary<string, Func<TransformerModel, string?, IPersistentEditor>> Makers = new(StringComparer.Ordinal)
+    {
+        ["ft-l"] = (model, json) => new FtLEditor(model, EditorOptions.FromJson("ft-l", json, new FtLOptions(), EditorJson.Default.FtLOptions)),
+        ["lora"] = (model, json) => new LoraEditor(model, EditorOptions.FromJson("lora", json, new LoraOptions(), EditorJson.Default.LoraOptions)),
+    };
+
+    /// <summary>The names that <see cref="Create"/> knows.</summary>
+    public static IReadOnlyList<string> Names { get; } = [.. Makers.Keys];
+
+    /// <summary>A fresh editor.</summary>
+    /// <param name="name">One of <see cref="Names"/>.</param>
+    /// <param name="model">The base model; it is never changed.</param>
+    /// <param name="optionsJson">A JSON object with the options that differ from the defaults, by their names in camel case.</param>
+    /// <exception cref="EditException">There is no editor of that name, or an option is unknown or does not fit.</exception>
+    public static IPersistentEditor Create(string name, TransformerModel model, string? optionsJson = null)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(model);
+        return Makers.TryGetValue(name, out Func<TransformerModel, string?, IPersistentEditor>? make)
+            ? make(model, optionsJson)
+            : throw new EditException($"There is no editor {EditException.Quote(name)}; known are {string.Join(", ", Names)}.");
+    }
+}
