@@ -1,0 +1,175 @@
+using System.Security.Cryptography;
+using System.Text;
+using ElderManaged.Editing.Journal;
+using ElderManaged.Models;
+using ElderManaged.Models.Checkpoints;
+using ElderManaged.Models.Generation;
+using ElderManaged.Models.Tokenizers;
+
+namespace ElderManaged.Editing;
+
+/// <summary>
+/// A frozen base model with its tokenizer: where using the library begins.
+/// <code>
+/// ElderModel model = ElderModel.Load("weights/elder-tiny");
+/// using EditorSession session = model.StartSession("elder", folder: "my-edits");
+/// session.Edit(new EditRequest("The capital of Brevia is", "Rome") { Subject = "Brevia" });
+/// Console.WriteLine(session.Ask("The capital of Brevia is").Text);
+/// </code>
+/// </summary>
+/// <remarks>Never changes; for any number of threads.</remarks>
+public sealed class ElderModel
+{
+    private readonly Lazy<string> hash;
+
+    /// <summary>Puts a model and its tokenizer together.</summary>
+    /// <param name="transformer">A frozen model.</param>
+    /// <param name="tokenizer">Its tokenizer.</param>
+    /// <param name="folder">The folder both came from, which saved states refer to; null for none.</param>
+    /// <exception cref="EditException">The tokenizer knows more tokens than the model, or the model is trainable.</exception>
+    public ElderModel(TransformerModel transformer, ITokenizer tokenizer, string? folder = null)
+    {
+        ArgumentNullException.ThrowIfNull(transformer);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        if (tokenizer.VocabularySize > transformer.Config.VocabSize)
+        {
+            throw new EditException($"The tokenizer knows {tokenizer.VocabularySize} tokens, the model {transformer.Config.VocabSize}; they do not belong together.");
+        }
+
+        if (transformer.Parameters.Count > 0)
+        {
+            throw new EditException("The model is a trainable one; save it and load it again, so that its weights are frozen.");
+        }
+
+        Transformer = transformer;
+        Tokenizer = tokenizer;
+        Folder = folder is null ? null : Path.GetFullPath(folder);
+        Encoder = new EditEncoder(tokenizer, trainEndToken: true, transformer.Config);
+        hash = new Lazy<string>(HashOfFiles);
+    }
+
+    /// <summary>The base model.</summary>
+    public TransformerModel Transformer { get; }
+
+    /// <summary>Its tokenizer.</summary>
+    public ITokenizer Tokenizer { get; }
+
+    /// <summary>Turns requests into tokens, targets closed by the end token.</summary>
+    public EditEncoder Encoder { get; }
+
+    /// <summary>The full path of the folder it was loaded from, or null.</summary>
+    public string? Folder { get; }
+
+    /// <summary>SHA-256 of configuration, weights and tokenizer; computed at first use.</summary>
+    /// <exception cref="EditException">The model came from no folder.</exception>
+    public string Hash => hash.Value;
+
+    /// <summary>Loads <c>config.json</c>, the weights (safetensors) and the tokenizer (<c>vocab.json</c>, <c>merges.txt</c>) of a folder.</summary>
+    /// <exception cref="CheckpointException">The configuration or the weights are missing, damaged or unsupported.</exception>
+    /// <exception cref="EditException">The tokenizer is missing or damaged, or does not fit the model.</exception>
+    public static ElderModel Load(string folder)
+    {
+        TransformerModel transformer = TransformerModel.Load(folder);
+        ITokenizer tokenizer;
+        try
+        {
+            tokenizer = ByteLevelBpe.Load(folder);
+        }
+        catch (Exception exception) when (exception is IOException or InvalidDataException)
+        {
+            throw new EditException($"The tokenizer of {folder} cannot be loaded: {exception.Message}", exception);
+        }
+
+        return new ElderModel(transformer, tokenizer, folder);
+    }
+
+    /// <summary>Opens a saved state: the base model, then the edits, exactly as they were acknowledged.</summary>
+    /// <param name="stateFolder">What <see cref="StartSession"/> or <see cref="EditorSession.Save"/> wrote.</param>
+    /// <param name="modelFolder">The base model's folder, if it has moved since.</param>
+    /// <param name="cancellationToken">Stops learning again what came after the last snapshot.</param>
+    /// <exception cref="EditException">The state is missing, damaged, in use, or belongs to another base model.</exception>
+    public static EditorSession Open(string stateFolder, string? modelFolder = null, CancellationToken cancellationToken = default)
+    {
+        StateInfo info = EditState.ReadInfo(stateFolder);
+        string folder = modelFolder ?? info.ModelFolder;
+        if (!Directory.Exists(folder))
+        {
+            throw new EditException($"The base model of {stateFolder} is expected in {folder}, which does not exist; pass the folder where it is now.");
+        }
+
+        return Load(folder).OpenSession(stateFolder, cancellationToken);
+    }
+
+    /// <summary>Opens a saved state over this model.</summary>
+    /// <param name="stateFolder">What <see cref="StartSession"/> or <see cref="EditorSession.Save"/> wrote.</param>
+    /// <param name="cancellationToken">Stops learning again what came after the last snapshot.</param>
+    /// <exception cref="EditException">The state is missing, damaged, in use, or belongs to another base model.</exception>
+    public EditorSession OpenSession(string stateFolder, CancellationToken cancellationToken = default)
+    {
+        EditState state = EditState.Open(stateFolder);
+        try
+        {
+            if (state.Info.ModelHash != Hash)
+            {
+                throw new EditException($"{stateFolder} was made over another base model than that in {Folder} (SHA-256 {state.Info.ModelHash[..12]}… against {Hash[..12]}…); pass the folder of the right one.");
+            }
+
+            return EditorSession.Resume(this, state, cancellationToken);
+        }
+        catch
+        {
+            state.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A fresh editor over this model.</summary>
+    /// <param name="method">One of <see cref="EditorFactory.Names"/>.</param>
+    /// <param name="optionsJson">The options that differ from the method's defaults.</param>
+    public IPersistentEditor CreateEditor(string method, string? optionsJson = null) =>
+        EditorFactory.Create(method, Transformer, optionsJson);
+
+    /// <summary>Starts a stream of edits.</summary>
+    /// <param name="method">One of <see cref="EditorFactory.Names"/>.</param>
+    /// <param name="optionsJson">The options that differ from the method's defaults.</param>
+    /// <param name="folder">Where every acknowledged batch is journalled at once; null keeps the edits in memory until <see cref="EditorSession.Save"/>.</param>
+    /// <param name="batchSize">The most edits learned together.</param>
+    /// <param name="trainEndToken">Whether targets are trained with the end token, so that answers end by themselves.</param>
+    /// <exception cref="EditException">The method or an option is unknown, or the folder holds a state already.</exception>
+    public EditorSession StartSession(
+        string method, string? optionsJson = null, string? folder = null, int batchSize = 4, bool trainEndToken = true)
+    {
+        EditEncoder encoder = trainEndToken ? Encoder : new EditEncoder(Tokenizer, trainEndToken, Transformer.Config);
+        return EditorSession.Start(this, CreateEditor(method, optionsJson), encoder, folder, batchSize);
+    }
+
+    /// <summary>What the untouched base model answers.</summary>
+    public Answer Ask(string prompt, int maxTokens = 20, CancellationToken cancellationToken = default)
+    {
+        PromptBatch batch = PromptBatch.OfBase(Transformer, [Encoder.EncodePrompt(prompt)]);
+        int[] tokens = Generator.Generate(batch, new GenerationOptions { MaxTokens = maxTokens }, null, cancellationToken)[0];
+        return new Answer(Tokenizer.Decode(tokens).Trim(), InScope: false, null, double.NaN, tokens.Length < maxTokens);
+    }
+
+    private string HashOfFiles()
+    {
+        if (Folder is null)
+        {
+            throw new EditException("This model was not loaded from a folder, so a saved state could not find it again; save the model and load it from there.");
+        }
+
+        // Names, lengths and contents, in an order that does not depend on the file system.
+        using IncrementalHash all = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        string[] files = [.. Directory.GetFiles(Folder)
+            .Where(f => Path.GetExtension(f) == ".safetensors" || Path.GetFileName(f) is "config.json" or "vocab.json" or "merges.txt")
+            .Order(StringComparer.Ordinal)];
+        foreach (string file in files)
+        {
+            using FileStream stream = File.OpenRead(file);
+            all.AppendData(Encoding.UTF8.GetBytes($"{Path.GetFileName(file)}\n"));
+            all.AppendData(SHA256.HashData(stream));
+        }
+
+        return Convert.ToHexStringLower(all.GetHashAndReset());
+    }
+}
