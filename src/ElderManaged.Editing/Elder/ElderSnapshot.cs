@@ -1,0 +1,119 @@
+using ElderManaged.Models;
+using ElderManaged.Tensors;
+
+namespace ElderManaged.Editing.Elder;
+
+/// <summary>The base model with the edits made so far: copies of the LoRAs and the routing over what was recorded.</summary>
+/// <remarks>Immutable, for any number of threads.</remarks>
+public sealed class ElderSnapshot : IEditSnapshot
+{
+    private readonly TransformerModel model;
+    private readonly ElderOptions options;
+    private readonly Mixture mixture;
+    private readonly Func<IFeedForwardAdapter?, IFeedForwardAdapter?>? wrap;
+
+    internal ElderSnapshot(
+        TransformerModel model, ElderOptions options, Mixture mixture, IPromptRouting routing, Func<IFeedForwardAdapter?, IFeedForwardAdapter?>? wrap = null)
+    {
+        (this.model, this.options, this.mixture, Routing, this.wrap) = (model, options, mixture, routing, wrap);
+    }
+
+    /// <summary>Decides for each prompt whether the edits act and which LoRAs do.</summary>
+    public IPromptRouting Routing { get; }
+
+    /// <summary>The trained tensors; not to be changed.</summary>
+    public Mixture Mixture => mixture;
+
+    /// <inheritdoc/>
+    /// <remarks>
+    /// One pass: the blocks below the first edited one are the base's for every prompt; then scope and LoRAs are decided;
+    /// then the other blocks run, with the LoRAs on the rows of prompts in scope if they act on every token.
+    /// </remarks>
+    public EditedPrompts Prepare(IReadOnlyList<int[]> prompts)
+    {
+        CheckPrompts(prompts);
+        if (prompts.Count == 0)
+        {
+            return new EditedPrompts(model, prompts, new KeyValueCache(model, 0), [], (_, _) => null);
+        }
+
+        int first = options.Layers[0];
+        SequenceLayout layout = new([.. prompts.Select(p => p.Length)]);
+        KeyValueCache cache = new(model, prompts.Count);
+        using Tape tape = Tape.Start(record: false);
+        Tensor? queries = null, observed = null;
+        ForwardContext below = new(layout)
+        {
+            Cache = cache,
+            AppendToCache = true,
+            Observe = (kind, layer, x) =>
+            {
+                if (kind == Activation.Hidden && layer == Routing.ObservedLayer)
+                {
+                    observed = x;
+                }
+                else if (kind == Activation.FeedForwardInput && layer == first - 1 && options.Routing == ElderRouting.Router)
+                {
+                    queries = Op.GatherRows(x, [.. Enumerable.Range(0, prompts.Count).Select(layout.LastRow)]);
+                }
+            },
+        };
+        Tensor hidden = model.Blocks(model.Embed([.. prompts.SelectMany(p => p)], below), below, 0, first);
+        observed = Routing.ObservedLayer == first ? hidden : observed;
+        RoutedPrompt[] routed = Routing.Route(new PromptPass(prompts, layout, queries, observed));
+        IFeedForwardAdapter? Adapter(int[] of, SequenceLayout rows) => AdapterFor(routed, of, rows);
+        ForwardContext above = new(layout)
+        {
+            Cache = cache,
+            AppendToCache = true,
+            Adapter = options.ActFromLastPromptToken ? null : Adapter([.. Enumerable.Range(0, prompts.Count)], layout),
+        };
+        model.Blocks(hidden, above, first, model.LayerCount);
+        return new EditedPrompts(model, prompts, cache, [.. routed.Select(r => r.Scope)], Adapter);
+    }
+
+    /// <summary>The LoRAs' term for a pass whose sequence s belongs to prompt <paramref name="of"/>[s].</summary>
+    private IFeedForwardAdapter? AdapterFor(RoutedPrompt[] routed, int[] of, SequenceLayout layout)
+    {
+        int[] owners = new int[of.Length];
+        List<RoutedPrompt> acting = [];
+        for (int s = 0; s < of.Length; s++)
+        {
+            bool acts = routed[of[s]].Scope.InScope;
+            owners[s] = acts ? acting.Count : -1;
+            if (acts)
+            {
+                acting.Add(routed[of[s]]);
+            }
+        }
+
+        MixtureAdapter? adapter = null;
+        if (acting.Count > 0)
+        {
+            int k = options.ActiveCount;
+            int[] rowOwner = [.. layout.OwnerArray.Select(s => owners[s])];
+            Allocation[] allocations = [.. acting.Select(a => a.Allocation!)];
+            adapter = new MixtureAdapter(
+                mixture,
+                rowOwner,
+                [.. mixture.Layers.Select((_, l) => Router.LorasOf(allocations, l))],
+                [.. mixture.Layers.Select((_, l) => new Tensor(
+                    new Shape(acting.Count, k), [.. acting.SelectMany(a => a.Weights[(l * k)..((l + 1) * k)])]))],
+                options.Scaling);
+        }
+
+        return wrap is null ? adapter : wrap(adapter);
+    }
+
+    private void CheckPrompts(IReadOnlyList<int[]> prompts)
+    {
+        ArgumentNullException.ThrowIfNull(prompts);
+        for (int i = 0; i < prompts.Count; i++)
+        {
+            if (prompts[i].Length == 0 || prompts[i].Length > model.Config.MaxPositions)
+            {
+                throw new ArgumentException($"Prompt {i} has {prompts[i].Length} tokens; a prompt has 1 to {model.Config.MaxPositions}, the positions the model knows.");
+            }
+        }
+    }
+}
