@@ -26,7 +26,9 @@ internal static class EditorOptions
             JsonObject all = JsonNode.Parse(ToJson(defaults, type))!.AsObject();
             foreach ((string name, JsonNode? value) in JsonNode.Parse(json)!.AsObject())
             {
-                all[name] = value?.DeepClone();
+                JsonPropertyInfo property = type.Properties.FirstOrDefault(p => string.Equals(p.Name, name, StringComparison.OrdinalIgnoreCase))
+                    ?? throw new JsonException($"There is no option {EditException.Quote(name)}.");
+                all[property.Name] = value?.DeepClone();
             }
 
             return all.Deserialize(type)!;
