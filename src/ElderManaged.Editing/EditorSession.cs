@@ -46,7 +46,7 @@ public sealed class EditorSession : IDisposable
         this.editor = editor;
         this.state = state;
         this.encoder = encoder;
-        create = editor is IPersistentEditor p ? () => EditorFactory.Create(p.Name, model.Transformer, p.OptionsJson) : null;
+        create = editor is IPersistentEditor p ? () => model.CreateEditor(p.Name, p.OptionsJson) : null;
         history = [.. records];
         history.ForEach(CountFacts);
         current = editor.Current;

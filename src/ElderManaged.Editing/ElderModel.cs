@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using ElderManaged.Editing.Elder;
 using ElderManaged.Editing.Journal;
 using ElderManaged.Models;
 using ElderManaged.Models.Checkpoints;
@@ -56,6 +57,12 @@ public sealed class ElderModel
 
     /// <summary>Turns requests into tokens, targets closed by the end token.</summary>
     public EditEncoder Encoder { get; }
+
+    /// <summary>
+    /// A finder without facts that recognises rephrasings, for the method <c>elder</c>; null for exact matches only. A
+    /// state must be opened with the finder it was made with.
+    /// </summary>
+    public IFactFinder? FactFinder { get; init; }
 
     /// <summary>The full path of the folder it was loaded from, or null.</summary>
     public string? Folder { get; }
@@ -127,7 +134,7 @@ public sealed class ElderModel
     /// <param name="method">One of <see cref="EditorFactory.Names"/>.</param>
     /// <param name="optionsJson">The options that differ from the method's defaults.</param>
     public IPersistentEditor CreateEditor(string method, string? optionsJson = null) =>
-        EditorFactory.Create(method, Transformer, optionsJson);
+        EditorFactory.Create(method, Transformer, optionsJson, FactFinder);
 
     /// <summary>Starts a stream of edits.</summary>
     /// <param name="method">One of <see cref="EditorFactory.Names"/>.</param>

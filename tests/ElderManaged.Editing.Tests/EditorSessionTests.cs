@@ -38,9 +38,16 @@ public sealed class EditorSessionTests : IDisposable
     [InlineData("lora", false)]
     [InlineData("lora", true)]
     [InlineData("ft-l", true)]
+    [InlineData("elder", true)]
+    [InlineData("elder-paper", false)]
     public void Stopped_opened_and_continued_has_the_bits_of_never_stopped(string method, bool snapshot)
     {
-        string options = method == "lora" ? Options : """{"learningRate":0.02,"clamp":1,"maxSteps":20}""";
+        string options = method switch
+        {
+            "lora" => Options,
+            "ft-l" => """{"learningRate":0.02,"clamp":1,"maxSteps":20}""",
+            _ => """{"learningRate":0.01,"iterations":20}""",
+        };
         EditorSession whole = model.StartSession(method, options, batchSize: 2);
         whole.Edit(All);
         using (EditorSession first = model.StartSession(method, options, folder.File("s"), batchSize: 2))
@@ -91,6 +98,26 @@ public sealed class EditorSessionTests : IDisposable
         using EditorSession opened = ElderModel.Open(folder.File("s"));
         Assert.Equal(TinyModels.Scores(model, others.Current), TinyModels.Scores(model, opened.Current));
         Assert.DoesNotContain("Ada Quill plays the → violin", opened.Facts);
+    }
+
+    [Fact]
+    public void Elder_answers_what_it_was_taught_and_leaves_everything_else_and_what_it_forgot_to_the_base()
+    {
+        string state = folder.File("s");
+        Answer untouched = model.Ask("The moon of Vell is", 8), before = model.Ask(All[1].Prompt, 8), rome;
+        using (EditorSession session = model.StartSession("elder", """{"learningRate":0.02}""", state))
+        {
+            session.Edit(TinyModels.Facts);
+            rome = session.Ask(All[0].Prompt, 8);
+            Assert.Equal(("Rome", true, "The capital of Brevia is → Rome"), (rome.Text, rome.InScope, rome.FactId));
+            Assert.Equal((untouched.Text, false), (session.Ask("The moon of Vell is", 8).Text, session.Ask("The moon of Vell is", 8).InScope));
+            Assert.True(session.Forget("Ada Quill plays the → violin"));
+        }
+
+        using EditorSession opened = ElderModel.Open(state);
+        Assert.Equal("elder", opened.Method);
+        Assert.Equal(rome, opened.Ask(All[0].Prompt, 8));
+        Assert.Equal((before.Text, false), (opened.Ask(All[1].Prompt, 8).Text, opened.Ask(All[1].Prompt, 8).InScope));
     }
 
     [Fact]

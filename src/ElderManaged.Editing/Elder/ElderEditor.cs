@@ -9,7 +9,7 @@ namespace ElderManaged.Editing.Elder;
 /// allocation of LoRAs for every fact, and deferral of everything else to the base. <see cref="ElderOptions.Paper"/> is the
 /// method as published, <see cref="ElderOptions.Default"/> the variant that forgets less.
 /// </summary>
-public sealed class ElderEditor : IModelEditor
+public sealed class ElderEditor : IPersistentEditor, IForgettingEditor
 {
     private readonly Rehearsal rehearsal;
     private ElderState state;
@@ -35,7 +35,7 @@ public sealed class ElderEditor : IModelEditor
     }
 
     /// <inheritdoc/>
-    public string Name => Options.Routing == ElderRouting.Router ? "elder" : "elder-recorded";
+    public string Name => Options.Routing == ElderRouting.Router ? "elder-paper" : "elder";
 
     /// <inheritdoc/>
     public TransformerModel Model { get; }

@@ -132,5 +132,7 @@ public class BaselineTests
         Assert.Contains("lora", Assert.Throws<EditException>(() => EditorFactory.Create("lorra", model)).Message);
         Assert.Contains("ascend", Assert.Throws<EditException>(() => EditorFactory.Create("lora", model, """{"layers":[2,1]}""")).Message);
         Assert.Throws<EditException>(() => EditorFactory.Create("lora", model, "[1]"));
+        Assert.Contains("ActiveCount is 9 of 4", Assert.Throws<EditException>(() => EditorFactory.Create("elder-paper", model, """{"activeCount":9}""")).Message);
+        Assert.Contains("no option 'active'", Assert.Throws<EditException>(() => EditorFactory.Create("elder", model, """{"active":9}""")).Message);
     }
 }

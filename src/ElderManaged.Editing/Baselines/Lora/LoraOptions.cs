@@ -1,3 +1,4 @@
+using ElderManaged.Editing.Elder;
 using ElderManaged.Models;
 
 namespace ElderManaged.Editing.Baselines.Lora;
@@ -23,17 +24,6 @@ public sealed record LoraOptions
     /// <summary>Seed of the initialisation of A.</summary>
     public ulong Seed { get; init; } = 1;
 
-    /// <summary>
-    /// The layers that ELDER edits: up to six from two thirds of the depth on, 35–40 of GPT2-XL's 48 and 21–26 of
-    /// LLaMA2-7B's 32; never more than the upper half.
-    /// </summary>
-    public static IReadOnlyList<int> DefaultLayers(TransformerModel model)
-    {
-        ArgumentNullException.ThrowIfNull(model);
-        int depth = model.LayerCount;
-        int count = Math.Clamp(depth / 2, 1, 6);
-        bool gpt2Xl = depth == 48 && model.Width == 1600;
-        int first = gpt2Xl ? 35 : Math.Min(depth - count, (int)Math.Round(depth * 2 / 3.0));
-        return [.. Enumerable.Range(first, count)];
-    }
+    /// <summary>The layers that ELDER edits.</summary>
+    public static IReadOnlyList<int> DefaultLayers(TransformerModel model) => ElderOptions.DefaultLayers(model);
 }
