@@ -21,7 +21,7 @@ public sealed class ElderEditor : IPersistentEditor, IForgettingEditor
     /// <param name="finder">
     /// With recorded routing: an empty finder, which recognises facts; null for exact matches only. Unused otherwise.
     /// </param>
-    /// <exception cref="ArgumentException">The options contradict themselves or the model.</exception>
+    /// <exception cref="EditException">The options contradict themselves or the model.</exception>
     public ElderEditor(TransformerModel model, ElderOptions? options = null, IFactFinder? finder = null)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -77,7 +77,7 @@ public sealed class ElderEditor : IPersistentEditor, IForgettingEditor
     internal Func<IFeedForwardAdapter?, IFeedForwardAdapter?>? Wrap { get; set; }
 
     /// <inheritdoc/>
-    /// <exception cref="InvalidOperationException">Training diverged, or all allocations are taken; nothing of this batch was kept.</exception>
+    /// <exception cref="EditException">Training diverged, or all allocations are taken; nothing of this batch was kept.</exception>
     public EditBatchResult Edit(IReadOnlyList<EncodedEdit> batch, CancellationToken cancellationToken = default)
     {
         CheckBatch(batch);

@@ -161,7 +161,7 @@ public sealed record ElderOptions
         JsonSerializer.Deserialize(json, ElderJson.Default.ElderOptions) ?? throw new JsonException("Elder options: the text is 'null'.");
 
     /// <summary>Throws if the options contradict themselves or the model.</summary>
-    /// <exception cref="ArgumentException">Which option, its value, and what is possible.</exception>
+    /// <exception cref="EditException">Which option, its value, and what is possible.</exception>
     internal void Check(TransformerModel model)
     {
         Require(Layers.Count > 0, "Layers is empty; name at least one block to edit.");
@@ -187,7 +187,7 @@ public sealed record ElderOptions
     {
         if (!holds)
         {
-            throw new ArgumentException($"Elder options: {otherwise}");
+            throw new EditException($"Elder options: {otherwise}");
         }
     }
 }

@@ -114,7 +114,12 @@ internal sealed record ElderStateJson(
 /// <summary>A fact and its allocation.</summary>
 internal sealed record FactJson(string Id, int[] Loras);
 
-[JsonSourceGenerationOptions(RespectRequiredConstructorParameters = true, RespectNullableAnnotations = true, UseStringEnumConverter = true)]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    RespectRequiredConstructorParameters = true,
+    RespectNullableAnnotations = true,
+    UseStringEnumConverter = true)]
 [JsonSerializable(typeof(ElderOptions))]
 [JsonSerializable(typeof(ElderStateJson))]
 internal sealed partial class ElderJson : JsonSerializerContext;

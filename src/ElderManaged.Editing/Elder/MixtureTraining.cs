@@ -135,6 +135,6 @@ internal sealed class MixtureTraining(TransformerModel model, ElderOptions optio
         return Math.Exp(-worst);
     }
 
-    private InvalidOperationException Diverged(string what) =>
+    private EditException Diverged(string what) =>
         new($"ELDER: {what} at a learning rate of {options.LearningRate}; nothing of this batch was kept. Lower the learning rate.");
 }

@@ -51,7 +51,7 @@ public sealed class UniqueAllocator
     public Allocation? Find(string factId) => byFact.GetValueOrDefault(factId);
 
     /// <summary>The fact's allocation, drawn now if it is new.</summary>
-    /// <exception cref="InvalidOperationException">Every allocation belongs to another fact.</exception>
+    /// <exception cref="EditException">Every allocation belongs to another fact.</exception>
     public Allocation Allocate(string factId)
     {
         ArgumentNullException.ThrowIfNull(factId);
@@ -62,7 +62,7 @@ public sealed class UniqueAllocator
 
         if (taken.Count >= Capacity)
         {
-            throw new InvalidOperationException(
+            throw new EditException(
                 $"All {Capacity} allocations of {active} of {count} LoRAs in {layers} layers are taken, so the fact '{factId}' cannot be told from the others. Use more LoRAs of a smaller rank, or more layers.");
         }
 

@@ -95,6 +95,41 @@ public sealed class ElderEditorTests
         Assert.False(whole.Mixture.Parameters[0].Value.Span.SequenceEqual(stopped.Mixture.Parameters[0].Value.Span));
     }
 
+    [Theory]
+    [InlineData(GuidedMode.Soft, RouterLoss.Balancing)]
+    [InlineData(GuidedMode.Soft, RouterLoss.None)]
+    [InlineData(GuidedMode.Hard, RouterLoss.Guided)]
+    public void AblationsTrainAndSayWhatTheyMinimise(GuidedMode mode, RouterLoss routerLoss)
+    {
+        ElderEditor editor = new(TinyModels.Gpt2, Options("gpt2 paper") with { Mode = mode, RouterLoss = routerLoss, Lambda = 0.5f });
+        List<ElderIteration> iterations = [];
+        editor.IterationDone = iterations.Add;
+        editor.Edit(TinyModels.Edits(1, 3));
+        Assert.Equal(50, iterations.Count);
+        Assert.All(iterations, i => Assert.Equal(i.TargetLoss + (0.5 * i.RouterLoss), i.TotalLoss, 1e-4));
+        Assert.Equal(routerLoss == RouterLoss.None, iterations.All(i => i.RouterLoss == 0));
+        Assert.True(iterations[^1].TargetLoss < iterations[0].TargetLoss / 2);
+        Assert.True(routerLoss != RouterLoss.Guided || iterations[^1].RouterLoss < iterations[0].RouterLoss);
+    }
+
+    [Fact]
+    public void WithoutRehearsalEarlierEditsAreNotTrainedAgain()
+    {
+        ElderEditor with = NewEditor("gpt2 default"), without = new(TinyModels.Gpt2, Options("gpt2 default") with { RehearsedRows = 0 });
+        List<double> rehearsed = [], none = [];
+        with.IterationDone = i => rehearsed.Add(i.RehearsalLoss);
+        without.IterationDone = i => none.Add(i.RehearsalLoss);
+        EncodedEdit[] edits = TinyModels.Edits(1, 6);
+        with.Edit(edits[..3]);
+        without.Edit(edits[..3]);
+        Assert.All(rehearsed, loss => Assert.Equal(0, loss)); // nothing earlier yet
+        rehearsed.Clear();
+        with.Edit(edits[3..]);
+        without.Edit(edits[3..]);
+        Assert.All(rehearsed, loss => Assert.True(loss > 0));
+        Assert.All(none, loss => Assert.Equal(0, loss));
+    }
+
     [Fact]
     public void AStateOfOtherOptionsIsRefused()
     {
@@ -144,7 +179,7 @@ public sealed class ElderEditorTests
                 editor.Mixture.Layers[0].B.Span.Fill(float.NaN);
             }
         };
-        InvalidOperationException error = Assert.Throws<InvalidOperationException>(() => editor.Edit(TinyModels.Edits(5, 2)));
+        EditException error = Assert.Throws<EditException>(() => editor.Edit(TinyModels.Edits(5, 2)));
         Assert.Contains("nothing of this batch was kept", error.Message, StringComparison.Ordinal);
         Assert.Equal(before, editor.Mixture.CopyValues());
         Assert.Equal(2, editor.Codes.Count);
@@ -216,7 +251,9 @@ public sealed class ElderEditorTests
         Assert.Equal((32, 4, 1, 0.5f, 1e-3f, 4, 0.9f), (variant.LoraCount, variant.ActiveCount, variant.Rank, variant.UniformWeight, variant.LearningRate, variant.RehearsedRows, variant.EarlyStopProbability));
         Assert.Equal(2 * 32 * (32 + 128), new ElderEditor(TinyModels.Gpt2).AddedParameters);
         Assert.Equal(2 * ((4 * 8 * (32 + 128)) + (4 * 33)), new ElderEditor(TinyModels.Gpt2, paper).AddedParameters);
-        Assert.Equal(paper.ToJson(), ElderOptions.FromJson(paper.ToJson()).ToJson());
+        ElderOptions unusual = variant with { LeadingSentences = [[1, 2], [3]], Alpha = 3, EarlyStopProbability = null, Layers = [1, 3] };
+        Assert.All([paper, variant, unusual], o => Assert.Equal(o.ToJson(), ElderOptions.FromJson(o.ToJson()).ToJson()));
+        Assert.Equal([3], ElderOptions.FromJson(unusual.ToJson()).LeadingSentences[1]);
     }
 
     [Fact]
@@ -224,7 +261,7 @@ public sealed class ElderEditorTests
     {
         ElderOptions paper = ElderOptions.Paper(TinyModels.Gpt2);
         void Refused(ElderOptions options, string part) =>
-            Assert.Contains(part, Assert.Throws<ArgumentException>(() => new ElderEditor(TinyModels.Gpt2, options)).Message, StringComparison.Ordinal);
+            Assert.Contains(part, Assert.Throws<EditException>(() => new ElderEditor(TinyModels.Gpt2, options)).Message, StringComparison.Ordinal);
         Refused(paper with { Layers = [0, 1] }, "begin with 1");
         Refused(paper with { Layers = [2, 4] }, "block 4");
         Refused(paper with { Layers = [3, 2] }, "must rise");

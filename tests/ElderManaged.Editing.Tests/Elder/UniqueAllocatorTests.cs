@@ -45,7 +45,7 @@ public sealed class UniqueAllocatorTests
         UniqueAllocator allocator = new(layers, count, active, seed: 3);
         Assert.Equal(capacity, allocator.Capacity);
         Assert.Equal(capacity, Enumerable.Range(0, capacity).Select(f => allocator.Allocate($"f{f}")).Distinct().Count());
-        InvalidOperationException error = Assert.Throws<InvalidOperationException>(() => allocator.Allocate("one more"));
+        EditException error = Assert.Throws<EditException>(() => allocator.Allocate("one more"));
         Assert.Contains($"All {capacity} allocations of {active} of {count} LoRAs in {layers} layers are taken", error.Message, StringComparison.Ordinal);
         Assert.Contains("one more", error.Message, StringComparison.Ordinal);
         Assert.NotNull(allocator.Allocate("f0")); // a known fact needs no new place
