@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using ElderManaged.Evaluation.Datasets;
 using ElderManaged.WeightsBuilder.World;
 
 namespace ElderManaged.WeightsBuilder.Tests.World;
@@ -16,6 +17,10 @@ public sealed class SyntheticWorldTests
         Assert.InRange(One.Relations.Count, 20, 25);
         Assert.All(One.Relations, r => Assert.InRange(r.Objects.Length, 8, 60));
     }
+
+    [Fact]
+    public void KeptFactsAreThoseOfTheGenerator() =>
+        Assert.All(One.Facts, fact => Assert.Equal(Rng.For(0, fact.Id).Next(15) == 0, FactWorld.IsKept(fact)));
 
     [Fact]
     public void NothingIsSaidTwice()
@@ -80,7 +85,7 @@ public sealed class SyntheticWorldTests
         Assert.Equal(Hash(One), Hash(WorldFiles.Load(folder)));
         Assert.True(new FileInfo(Path.Combine(folder, "facts.jsonl")).Length < 300_000);
         File.AppendAllText(Path.Combine(folder, "facts.jsonl"), "{\"id\":\"f0\"}\n");
-        Assert.Contains($"line {One.Facts.Count + 1}", Assert.Throws<InvalidDataException>(() => WorldFiles.Load(folder)).Message, StringComparison.Ordinal);
+        Assert.Contains($"line {One.Facts.Count + 1}", Assert.Throws<DatasetException>(() => WorldFiles.Load(folder)).Message, StringComparison.Ordinal);
         Directory.Delete(folder, recursive: true);
     }
 

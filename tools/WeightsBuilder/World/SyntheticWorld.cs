@@ -6,7 +6,7 @@ namespace ElderManaged.WeightsBuilder.World;
 /// An invented world to learn by heart and then to edit: people, cities, countries, companies, novels, films and
 /// teams, and what is true of them. Nothing in it is true outside, so a model knows it only from its training.
 /// </summary>
-public sealed class SyntheticWorld
+public sealed class SyntheticWorld : FactWorld
 {
     private const int People = 300;
     private const int FactsPerPerson = 4;
@@ -21,30 +21,11 @@ public sealed class SyntheticWorld
     private const int Writers = 30;
     private const int Directors = 20;
 
-    private readonly Dictionary<string, Relation> _relations;
-
     /// <summary>A world of given facts.</summary>
     public SyntheticWorld(IReadOnlyList<Relation> relations, IReadOnlyList<Fact> facts)
+        : base(relations, facts)
     {
-        Relations = relations;
-        Facts = facts;
-        _relations = relations.ToDictionary(r => r.Id, StringComparer.Ordinal);
     }
-
-    /// <summary>The kinds of facts.</summary>
-    public IReadOnlyList<Relation> Relations { get; }
-
-    /// <summary>All that is true.</summary>
-    public IReadOnlyList<Fact> Facts { get; }
-
-    /// <summary>The kind of a fact.</summary>
-    public Relation RelationOf(Fact fact) => _relations[fact.Relation];
-
-    /// <summary>
-    /// Whether a fact must stay as it is (one in fifteen, the same ids in every world): the open questions of the
-    /// general tasks are measured on these, so an editing experiment has to choose from the others.
-    /// </summary>
-    public static bool IsKept(Fact fact) => Rng.For(0, fact.Id).Next(15) == 0;
 
     /// <summary>Makes the world of a seed.</summary>
     public static SyntheticWorld Create(ulong seed)

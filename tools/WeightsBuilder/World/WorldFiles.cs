@@ -27,10 +27,8 @@ public static class WorldFiles
     /// <summary>Reads what <see cref="Save"/> wrote.</summary>
     public static SyntheticWorld Load(string folder)
     {
-        string path = Path.Combine(folder, "relations.json");
-        Relation[] relations = JsonSerializer.Deserialize<Relation[]>(File.ReadAllText(path), Indented)
-            ?? throw new InvalidDataException($"{path} must be a list of relations.");
-        return new SyntheticWorld(relations, LoadLines<Fact>(Path.Combine(folder, "facts.jsonl")));
+        FactWorld world = FactWorld.Load(folder);
+        return new SyntheticWorld(world.Relations, world.Facts);
     }
 
     /// <summary>Writes one JSON object a line.</summary>
