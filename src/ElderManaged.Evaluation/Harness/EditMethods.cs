@@ -1,0 +1,39 @@
+using System.Globalization;
+using ElderManaged.Editing;
+
+namespace ElderManaged.Evaluation.Harness;
+
+/// <summary>The methods that stand side by side in a table, in its order.</summary>
+public static class EditMethods
+{
+    private static readonly (string Name, string Label)[] Known =
+    [
+        ("base", "Base"), ("ft-l", "FT-L"), ("lora", "LoRA"), ("elder-paper", "ELDER (paper)"), ("elder", "ELDER (ours)"),
+    ];
+
+    /// <summary>The names: <c>base</c>, then every method that edits.</summary>
+    public static IReadOnlyList<string> All { get; } = [.. Known.Select(m => m.Name)];
+
+    /// <summary>The methods that edit.</summary>
+    public static IReadOnlyList<string> Editing { get; } = [.. Known.Select(m => m.Name).Skip(1)];
+
+    /// <summary>The name that people read.</summary>
+    /// <param name="name">One of <see cref="All"/>; any other is its own label.</param>
+    public static string Label(string name) => Known.FirstOrDefault(m => m.Name == name).Label ?? name;
+
+    /// <summary>The options of a method that differ from its defaults, as JSON for <see cref="EditorFactory"/>.</summary>
+    /// <param name="name">The method.</param>
+    /// <param name="seed">Seed of everything random in it.</param>
+    public static string? Options(string name, ulong seed) =>
+        name == "ft-l" ? null : string.Create(CultureInfo.InvariantCulture, $$"""{"seed":{{seed}}}"""); // FT-L has nothing random
+
+    /// <summary>A fresh editor; for <c>base</c> the base model itself.</summary>
+    /// <param name="name">One of <see cref="All"/>.</param>
+    /// <param name="model">The base model.</param>
+    /// <param name="seed">Seed of everything random in it.</param>
+    public static IModelEditor Create(string name, ElderModel model, ulong seed)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return name == "base" ? new BaseEditor(model.Transformer) : EditorFactory.Create(name, model.Transformer, Options(name, seed));
+    }
+}

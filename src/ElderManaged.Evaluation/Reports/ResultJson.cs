@@ -1,0 +1,82 @@
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using ElderManaged.Evaluation.Harness;
+
+namespace ElderManaged.Evaluation.Reports;
+
+/// <summary>The figures of an experiment as one JSON object.</summary>
+public static class ResultJson
+{
+    // Shares of a few hundred answers have no more digits than this.
+    private const int Digits = 6;
+
+    /// <summary>Writes the object; figures that a method does not have are null.</summary>
+    /// <param name="result">The figures.</param>
+    /// <param name="state">The folder of the saved state, named after the figures when given.</param>
+    public static string Write(ExperimentResult result, string? state = null)
+    {
+        ArgumentNullException.ThrowIfNull(result);
+        using MemoryStream buffer = new();
+        JsonWriterOptions options = new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+        using (Utf8JsonWriter json = new(buffer, options))
+        {
+            json.WriteStartObject();
+            json.WriteNumber("edits", result.Edits);
+            json.WriteNumber("facts", result.Facts);
+            json.WriteStartArray("methods");
+            foreach (MethodResult method in result.Methods)
+            {
+                Write(json, method);
+            }
+
+            json.WriteEndArray();
+            if (state is not null)
+            {
+                json.WriteString("state", state);
+            }
+
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(buffer.ToArray());
+    }
+
+    private static void Write(Utf8JsonWriter json, MethodResult method)
+    {
+        json.WriteStartObject();
+        json.WriteString("name", method.Name);
+        Write(json, "reliability", method.Reliability);
+        Write(json, "generalization", method.Generalization);
+        json.WriteStartObject("deferralRecall");
+        Write(json, "tasks", method.DeferralOfTasks);
+        Write(json, "unedited", method.DeferralOfUnedited);
+        json.WriteEndObject();
+        Write(json, "scopeRecall", method.ScopeRecall);
+        Write(json, "retention", method.Retention);
+        Write(json, "retentionBase", method.RetentionBase);
+        Write(json, "secondsPerEdit", method.SecondsPerEdit);
+        json.WriteNumber("addedParameters", method.AddedParameters);
+        json.WriteEndObject();
+    }
+
+    private static void Write(Utf8JsonWriter json, string name, Readings? readings)
+    {
+        json.WriteStartObject(name);
+        Write(json, "teacherForced", readings?.TeacherForced);
+        Write(json, "generated", readings?.Generated);
+        json.WriteEndObject();
+    }
+
+    private static void Write(Utf8JsonWriter json, string name, double? value)
+    {
+        if (value is { } number && double.IsFinite(number))
+        {
+            json.WriteNumber(name, Math.Round(number, Digits));
+        }
+        else
+        {
+            json.WriteNull(name);
+        }
+    }
+}
