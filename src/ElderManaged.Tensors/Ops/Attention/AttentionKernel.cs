@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace ElderManaged.Tensors;
@@ -49,6 +50,7 @@ internal static unsafe class AttentionKernel
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Forward(in AttentionState state, int part)
     {
         Part p = new(state, part);
@@ -87,13 +89,19 @@ internal static unsafe class AttentionKernel
     /// With s_p = q·k_p/√D, w = softmax(s), y = Σ_p w_p v_p:
     /// dv_p += w_p dy,  dw_p = dy·v_p,  ds_p = w_p (dw_p − Σ_o w_o dw_o),  dq += Σ_p ds_p k_p/√D,  dk_p += ds_p q/√D.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Backward(in AttentionState state, int part)
     {
         Part p = new(state, part);
         int room = Padded(p.Past + p.Length);
-        float* weights = RowBlocks.Scratch(2 * room).Pointer;
+        int own = p.Length * p.Width;
+        float* weights = RowBlocks.Scratch((2 * room) + (2 * own)).Pointer;
         float* slopes = weights + room;
-        nint keyColumn = p.KvHead * p.Width;
+
+        // Sums for dk and dv side by side: in the tensors, rows a power of two apart would hinder each other in the cache.
+        float* sumK = slopes + room;
+        float* sumV = sumK + own;
+        new Span<float>(sumK, 2 * own).Clear();
         fixed (float* pastKeys = p.PastKeys)
         fixed (float* pastValues = p.PastValues)
         {
@@ -113,10 +121,9 @@ internal static unsafe class AttentionKernel
                     Exponentials(weights, count, p.Scale, saved[0]);
                     TensorPrimitives.Multiply(row, saved[1], row);
 
-                    if (state.Dv is { } dv)
+                    if (state.Dv is not null)
                     {
-                        RowKernels.AddOuter(
-                            dv.Pointer + (p.Start * p.KeyStride) + keyColumn, p.KeyStride, t + 1, weights + p.Past, dy, p.Width);
+                        RowKernels.AddOuter(sumV, p.Width, t + 1, weights + p.Past, dy, p.Width);
                     }
 
                     p.Against(dy, pastValues, p.V, t, slopes);
@@ -130,23 +137,35 @@ internal static unsafe class AttentionKernel
                         p.Combine(slopes, pastKeys, p.K, t, dq.Pointer + at);
                     }
 
-                    if (state.Dk is { } dk)
+                    if (state.Dk is not null)
                     {
-                        RowKernels.AddOuter(
-                            dk.Pointer + (p.Start * p.KeyStride) + keyColumn, p.KeyStride, t + 1, slopes + p.Past, q, p.Width);
+                        RowKernels.AddOuter(sumK, p.Width, t + 1, slopes + p.Past, q, p.Width);
                     }
                 }
             }
         }
+
+        AddTo(state.Dk, sumK, p);
+        AddTo(state.Dv, sumV, p);
+    }
+
+    private static void AddTo(Tensor? gradient, float* sum, in Part p)
+    {
+        for (int t = 0; gradient is not null && t < p.Length; t++)
+        {
+            float* row = gradient.Pointer + ((p.Start + t) * p.KeyStride) + (p.KvHead * p.Width);
+            Reductions.AddTo(row, sum + (t * p.Width), p.Width);
+        }
     }
 
     /// <summary>x ← exp(scale · x − largest); writes the last group of sixteen whole.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Exponentials(float* x, int count, float scale, float largest)
     {
         new Span<float>(x + count, Padded(count) - count).Clear();
         for (int i = 0; i < count; i += 16)
         {
-            Vector512.Exp((Vector512.Load(x + i) * scale) - Vector512.Create(largest)).Store(x + i);
+            SimdMath.Exp<Lanes512, Vector512<float>>((Vector512.Load(x + i) * scale) - Vector512.Create(largest)).Store(x + i);
         }
     }
 

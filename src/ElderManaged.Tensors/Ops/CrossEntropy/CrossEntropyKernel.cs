@@ -38,7 +38,7 @@ internal static class CrossEntropyKernel
         Vector512<float> scale = Vector512.Create(row[1] * factor);
         for (int i = 0; i < x.Length; i += 16)
         {
-            Lanes16.Store(Vector512.FusedMultiplyAdd(Vector512.Exp(Lanes16.Load(x, i) - largest), scale, Lanes16.Load(dx, i)), dx, i);
+            Lanes16.Store(Vector512.FusedMultiplyAdd(SimdMath.Exp<Lanes512, Vector512<float>>(Lanes16.Load(x, i) - largest), scale, Lanes16.Load(dx, i)), dx, i);
         }
 
         dx[target] = atTarget;
@@ -79,7 +79,7 @@ internal static class CrossEntropyKernel
     {
         Vector512<float> same = Vector512.Equals(x, largest);
         equal -= same.AsInt32(); // all bits set is −1
-        return Vector512.AndNot(Vector512.Exp(x - largest), same);
+        return Vector512.AndNot(SimdMath.Exp<Lanes512, Vector512<float>>(x - largest), same);
     }
 }
 
