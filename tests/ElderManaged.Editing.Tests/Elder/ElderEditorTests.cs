@@ -242,6 +242,30 @@ public sealed class ElderEditorTests
         AssertSameState(cached, forgetful);
     }
 
+    [Theory]
+    [MemberData(nameof(AllVariants))]
+    public void BitsDoNotDependOnTheNumberOfThreads(string variant)
+    {
+        int before = CpuThreads.Count;
+        try
+        {
+            ElderEditor[] editors = [.. new[] { 1, 2, 3 }.Select(threads =>
+            {
+                CpuThreads.Count = threads;
+                ElderEditor editor = NewEditor(variant);
+                editor.Edit(TinyModels.Edits(7, 4));
+                editor.Edit(TinyModels.Edits(8, 2));
+                return editor;
+            })];
+            AssertSameState(editors[0], editors[1]);
+            AssertSameState(editors[0], editors[2]);
+        }
+        finally
+        {
+            CpuThreads.Count = before;
+        }
+    }
+
     [Fact]
     public void PresetsHaveTheSizesOfTheMethodPage()
     {
