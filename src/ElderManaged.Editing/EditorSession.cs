@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using ElderManaged.Editing.Elder;
 using ElderManaged.Editing.Journal;
 using ElderManaged.Models.Generation;
 
@@ -14,6 +15,7 @@ namespace ElderManaged.Editing;
 /// </remarks>
 public sealed class EditorSession : IDisposable
 {
+    private const string CalibrationFile = "calibration.safetensors";
     private readonly Lock editing = new();
     private readonly EditEncoder encoder;
     private readonly Func<IModelEditor>? create;
@@ -46,7 +48,7 @@ public sealed class EditorSession : IDisposable
         this.editor = editor;
         this.state = state;
         this.encoder = encoder;
-        create = editor is IPersistentEditor p ? () => model.CreateEditor(p.Name, p.OptionsJson) : null;
+        create = editor is IPersistentEditor p ? () => EditorFactory.Create(p.Name, model.Transformer, p.OptionsJson, (p as ElderEditor)?.EmptyFinder) : null;
         history = [.. records];
         history.ForEach(CountFacts);
         current = editor.Current;
@@ -203,6 +205,7 @@ public sealed class EditorSession : IDisposable
             }
 
             string temporary = $"{Path.TrimEndingDirectorySeparator(target)}.tmp-{Guid.NewGuid():N}";
+            SaveCalibration(persistent, temporary);
             using (EditState copy = EditState.Create(temporary, InfoOf(Model, persistent, encoder, BatchSize)))
             {
                 copy.AppendAll(history.Select(r => (r.Edits, r.Forgotten)));
@@ -226,7 +229,18 @@ public sealed class EditorSession : IDisposable
     internal static EditorSession Start(ElderModel model, IPersistentEditor editor, EditEncoder encoder, string? folder, int batchSize)
     {
         EditorOptions.Require(batchSize > 0, $"The batch size {batchSize} must be positive.");
-        EditState? state = folder is null ? null : EditState.Create(folder, InfoOf(model, editor, encoder, batchSize));
+        EditState? state = null;
+        if (folder is not null)
+        {
+            StateInfo info = InfoOf(model, editor, encoder, batchSize);
+            if (!EditState.Exists(folder))
+            {
+                SaveCalibration(editor, folder); // first, because a folder with state.json is a whole state
+            }
+
+            state = EditState.Create(folder, info);
+        }
+
         return new EditorSession(model, editor, state, batchSize, encoder, []);
     }
 
@@ -234,8 +248,31 @@ public sealed class EditorSession : IDisposable
     {
         StateInfo info = state.Info;
         EditEncoder encoder = new(model.Tokenizer, info.TrainEndToken, model.Transformer.Config);
-        IPersistentEditor editor = state.Restore(() => model.CreateEditor(info.Method, info.Options), encoder, cancellationToken);
+        SketchCalibration? calibration = LoadCalibration(model, state.Folder);
+        IPersistentEditor editor = state.Restore(() => model.CreateEditor(info.Method, info.Options, calibration), encoder, cancellationToken);
         return new EditorSession(model, editor, state, info.BatchSize, encoder, state.Journal.Records);
+    }
+
+    private static void SaveCalibration(IPersistentEditor editor, string folder)
+    {
+        if ((editor as ElderEditor)?.EmptyFinder is SketchFactFinder finder)
+        {
+            Directory.CreateDirectory(folder);
+            finder.Calibration.Save(Path.Combine(folder, CalibrationFile));
+        }
+    }
+
+    private static SketchCalibration? LoadCalibration(ElderModel model, string folder)
+    {
+        string path = Path.Combine(folder, CalibrationFile);
+        try
+        {
+            return File.Exists(path) ? SketchCalibration.Load(path, model.Transformer, model.Tokenizer) : null;
+        }
+        catch (ArgumentException exception)
+        {
+            throw new EditException(exception.Message, exception);
+        }
     }
 
     private static StateInfo InfoOf(ElderModel model, IPersistentEditor editor, EditEncoder encoder, int batchSize) => new()

@@ -22,6 +22,7 @@ namespace ElderManaged.Editing;
 public sealed class ElderModel
 {
     private readonly Lazy<string> hash;
+    private readonly Lazy<SketchCalibration> calibration;
 
     /// <summary>Puts a model and its tokenizer together.</summary>
     /// <param name="transformer">A frozen model.</param>
@@ -47,6 +48,8 @@ public sealed class ElderModel
         Folder = folder is null ? null : Path.GetFullPath(folder);
         Encoder = new EditEncoder(tokenizer, trainEndToken: true, transformer.Config);
         hash = new Lazy<string>(HashOfFiles);
+        calibration = new Lazy<SketchCalibration>(() =>
+            SketchCalibration.Fit(Transformer, Tokenizer, BuiltInCalibration.Texts(), BuiltInCalibration.Facts()));
     }
 
     /// <summary>The base model.</summary>
@@ -70,6 +73,12 @@ public sealed class ElderModel
     /// <summary>SHA-256 of configuration, weights and tokenizer; computed at first use.</summary>
     /// <exception cref="EditException">The model came from no folder.</exception>
     public string Hash => hash.Value;
+
+    /// <summary>
+    /// How <c>elder</c> recognises edited facts when no other calibration is given: fitted to this model on built-in texts
+    /// and invented facts at first use, which takes some seconds.
+    /// </summary>
+    public SketchCalibration Calibration => calibration.Value;
 
     /// <summary>Loads <c>config.json</c>, the weights (safetensors) and the tokenizer (<c>vocab.json</c>, <c>merges.txt</c>) of a folder.</summary>
     /// <exception cref="CheckpointException">The configuration or the weights are missing, damaged or unsupported.</exception>
@@ -133,8 +142,11 @@ public sealed class ElderModel
     /// <summary>A fresh editor over this model.</summary>
     /// <param name="method">One of <see cref="EditorFactory.Names"/>.</param>
     /// <param name="optionsJson">The options that differ from the method's defaults.</param>
-    public IPersistentEditor CreateEditor(string method, string? optionsJson = null) =>
-        EditorFactory.Create(method, Transformer, optionsJson, FactFinder);
+    /// <param name="calibration">How <c>elder</c> recognises facts; null for <see cref="Calibration"/>. Others have no use for one.</param>
+    public IPersistentEditor CreateEditor(string method, string? optionsJson = null, SketchCalibration? calibration = null) =>
+        EditorFactory.Create(
+            method, Transformer, optionsJson,
+            method == "elder" ? new SketchFactFinder(new PromptSketcher(Transformer, calibration ?? Calibration)) : null);
 
     /// <summary>Starts a stream of edits.</summary>
     /// <param name="method">One of <see cref="EditorFactory.Names"/>.</param>
@@ -142,12 +154,14 @@ public sealed class ElderModel
     /// <param name="folder">Where every acknowledged batch is journalled at once; null keeps the edits in memory until <see cref="EditorSession.Save"/>.</param>
     /// <param name="batchSize">The most edits learned together.</param>
     /// <param name="trainEndToken">Whether targets are trained with the end token, so that answers end by themselves.</param>
+    /// <param name="calibration">How <c>elder</c> recognises facts, kept with the state; null for <see cref="Calibration"/>.</param>
     /// <exception cref="EditException">The method or an option is unknown, or the folder holds a state already.</exception>
     public EditorSession StartSession(
-        string method, string? optionsJson = null, string? folder = null, int batchSize = 4, bool trainEndToken = true)
+        string method, string? optionsJson = null, string? folder = null, int batchSize = 4, bool trainEndToken = true,
+        SketchCalibration? calibration = null)
     {
         EditEncoder encoder = trainEndToken ? Encoder : new EditEncoder(Tokenizer, trainEndToken, Transformer.Config);
-        return EditorSession.Start(this, CreateEditor(method, optionsJson), encoder, folder, batchSize);
+        return EditorSession.Start(this, CreateEditor(method, optionsJson, calibration), encoder, folder, batchSize);
     }
 
     /// <summary>What the untouched base model answers.</summary>

@@ -1,3 +1,4 @@
+using ElderManaged.Editing.Elder;
 using ElderManaged.Models;
 using ElderManaged.Models.Checkpoints;
 using ElderManaged.Models.Generation;
@@ -64,6 +65,32 @@ public sealed class EditorSessionTests : IDisposable
 
         Assert.Equal(snapshot ? ["snapshot-000002"] : [], Directory.GetDirectories(folder.File("s")).Select(Path.GetFileName));
         Assert.Equal(TinyModels.Scores(model, whole.Current), TinyModels.Scores(model, second.Current));
+    }
+
+    [Fact]
+    public void Elder_keeps_the_calibration_it_was_started_with()
+    {
+        SketchCalibration own = SketchCalibration.Fit(
+            model.Transformer, model.Tokenizer, BuiltInCalibration.Texts(200, seed: 2), BuiltInCalibration.Facts(60, seed: 2));
+        string[] prompts = ["The capital of Brevia is", "Brevia has as its capital", "Old maps of Sarn show"];
+        EditorSession memory = model.StartSession("elder", calibration: own);
+        memory.Edit(TinyModels.Facts);
+        IReadOnlyList<Answer> expected = memory.Ask(prompts, 4);
+        memory.Save(folder.File("saved"));
+        using (EditorSession journalled = model.StartSession("elder", folder: folder.File("journalled"), calibration: own))
+        {
+            journalled.Edit(TinyModels.Facts);
+        }
+
+        foreach (string state in (string[])["saved", "journalled"])
+        {
+            using EditorSession opened = ElderModel.Open(folder.File(state));
+            Assert.Equal(expected, opened.Ask(prompts, 4));
+        }
+
+        EditorSession other = model.StartSession("elder"); // the model's own calibration judges otherwise
+        other.Edit(TinyModels.Facts);
+        Assert.NotEqual(expected[1].Evidence, other.Ask(prompts, 4)[1].Evidence);
     }
 
     [Fact]

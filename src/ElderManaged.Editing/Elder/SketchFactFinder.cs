@@ -26,6 +26,9 @@ public sealed class SketchFactFinder : IFactFinder
     private SketchFactFinder(PromptSketcher sketcher, FactIndex index, (EncodedEdit, float[])[] recorded) =>
         (this.sketcher, this.index, this.recorded) = (sketcher, index, recorded);
 
+    /// <summary>How it sketches and decides.</summary>
+    public SketchCalibration Calibration => sketcher.Calibration;
+
     /// <summary>The index of the recorded facts.</summary>
     public FactIndex Index => index;
 

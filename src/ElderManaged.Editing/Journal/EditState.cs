@@ -122,6 +122,9 @@ public sealed class EditState : IDisposable
         }
     }
 
+    /// <summary>Whether a folder holds a whole state.</summary>
+    public static bool Exists(string folder) => File.Exists(Path.Combine(folder, InfoFile));
+
     /// <summary>SHA-256 of a method and its options.</summary>
     public static string HashOf(string method, string options) =>
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{method}\n{options}")));
