@@ -27,6 +27,8 @@ public sealed class BaseEditor(TransformerModel model) : IModelEditor, IEditSnap
     public EditedPrompts Prepare(IReadOnlyList<int[]> prompts)
     {
         ArgumentNullException.ThrowIfNull(prompts);
-        return new EditedPrompts(model, prompts, PromptBatch.Prefill(model, prompts), new ScopeDecision[prompts.Count], (_, _) => null);
+        ScopeDecision[] scope = new ScopeDecision[prompts.Count];
+        Array.Fill(scope, new ScopeDecision(InScope: false));
+        return new EditedPrompts(model, prompts, PromptBatch.Prefill(model, prompts), scope, (_, _) => null);
     }
 }

@@ -1,4 +1,5 @@
 using ElderManaged.Editing;
+using ElderManaged.Editing.Elder;
 using ElderManaged.Evaluation.Tasks;
 using ElderManaged.Evaluation.Worlds;
 using ElderManaged.Tensors;
@@ -35,8 +36,8 @@ public sealed record DemoOptions
 /// </summary>
 /// <param name="Set">The edits and all questions.</param>
 /// <param name="Truths">What is true of each of the set's edited prompts before the edit.</param>
-/// <param name="Calibration">Facts that are neither edited nor asked about.</param>
-public sealed record DemoPlan(EvaluationSet Set, IReadOnlyList<string> Truths, IReadOnlyList<Fact> Calibration)
+/// <param name="Calibration">Facts that are neither edited nor asked about, in all their wordings.</param>
+public sealed record DemoPlan(EvaluationSet Set, IReadOnlyList<string> Truths, IReadOnlyList<CalibrationFact> Calibration)
 {
     // One unedited prompt in four is about an edited subject, but asks something else of it: the harder kind.
     private const int SameSubjectOneIn = 4;
@@ -107,12 +108,13 @@ public sealed record DemoPlan(EvaluationSet Set, IReadOnlyList<string> Truths, I
     }
 
     // Whole subjects, because scope has to tell several facts about one subject apart.
-    private static Fact[] Calibrating(FactWorld world, HashSet<Fact> used, DemoOptions options, RandomSource random)
+    private static CalibrationFact[] Calibrating(FactWorld world, HashSet<Fact> used, DemoOptions options, RandomSource random)
     {
         Fact[] free = [.. world.Facts.Where(f => !used.Contains(f) && !FactWorld.IsKept(f))];
         string[] subjects = [.. free.Select(f => f.Subject).Distinct(StringComparer.Ordinal)];
         random.Shuffle<string>(subjects);
         ILookup<string, Fact> about = free.ToLookup(f => f.Subject, StringComparer.Ordinal);
-        return [.. subjects.SelectMany(s => about[s]).Take(options.CalibrationFacts)];
+        return [.. subjects.SelectMany(s => about[s]).Take(options.CalibrationFacts).Select(f =>
+            new CalibrationFact(f.Id, f.Subject, [.. world.RelationOf(f).Wordings.Select(w => Relation.Ask(w, f.Subject))]))];
     }
 }

@@ -60,11 +60,13 @@ public sealed class EditEvaluation
         IReadOnlyList<ScopeDecision> others = AnswerExam.Scope(snapshot, unedited, clock, cancellationToken);
         IReadOnlyList<TaskOutcome> tasks = before;
         IReadOnlyList<ScopeDecision> taskScope = [];
-        if (Set.Tasks is { } suite)
+        if (snapshot is BaseEditor)
         {
-            (tasks, taskScope) = snapshot is BaseEditor
-                ? (before, new ScopeDecision[before.Count])
-                : RetentionExam.Run(Model, snapshot, suite, ReuseBaseOutcomes ? before : null, clock, cancellationToken);
+            clock.Advance(before.Count);
+        }
+        else if (Set.Tasks is { } suite)
+        {
+            (tasks, taskScope) = RetentionExam.Run(Model, snapshot, suite, ReuseBaseOutcomes ? before : null, clock, cancellationToken);
         }
 
         AnswerOutcome[] asked = [.. edited, .. heldOut];

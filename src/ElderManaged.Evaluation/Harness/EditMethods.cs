@@ -1,5 +1,6 @@
 using System.Globalization;
 using ElderManaged.Editing;
+using ElderManaged.Editing.Elder;
 
 namespace ElderManaged.Evaluation.Harness;
 
@@ -31,9 +32,10 @@ public static class EditMethods
     /// <param name="name">One of <see cref="All"/>.</param>
     /// <param name="model">The base model.</param>
     /// <param name="seed">Seed of everything random in it.</param>
-    public static IModelEditor Create(string name, ElderModel model, ulong seed)
+    /// <param name="calibration">How <c>elder</c> recognises facts; null for the model's own.</param>
+    public static IModelEditor Create(string name, ElderModel model, ulong seed, SketchCalibration? calibration = null)
     {
         ArgumentNullException.ThrowIfNull(model);
-        return name == "base" ? new BaseEditor(model.Transformer) : EditorFactory.Create(name, model.Transformer, Options(name, seed));
+        return name == "base" ? new BaseEditor(model.Transformer) : model.CreateEditor(name, Options(name, seed), calibration);
     }
 }

@@ -68,6 +68,12 @@ internal static class ReportCharts
         MajorGridlineStyle = LineStyle.Solid, MajorGridlineColor = OxyColor.Parse("#e6e6e6"),
     };
 
-    private static string Svg(PlotModel plot) =>
-        new SvgExporter { Width = Width, Height = Height, IsDocument = false }.ExportToString(plot);
+    private static string Svg(PlotModel plot)
+    {
+        string svg = new SvgExporter { Width = Width, Height = Height, IsDocument = false }.ExportToString(plot);
+
+        // All charts share one page, where an id must be of one chart only.
+        string own = string.Concat(plot.Title.Where(char.IsAsciiLetter));
+        return svg.Replace("id=\"clipPath", $"id=\"{own}", StringComparison.Ordinal).Replace("url(#clipPath", $"url(#{own}", StringComparison.Ordinal);
+    }
 }

@@ -12,7 +12,8 @@ public sealed record ResultColumn(string Group, string Header, Func<MethodResult
 /// <summary>The table of results, the same on the terminal and in the report.</summary>
 public static class ResultColumns
 {
-    private const string None = "–";
+    /// <summary>Stands where a method has no such figure.</summary>
+    public const string None = "–";
 
     /// <summary>All columns, from left to right.</summary>
     public static IReadOnlyList<ResultColumn> All { get; } =
