@@ -1,0 +1,67 @@
+using System.CommandLine;
+using ElderManaged.Editing;
+using ElderManaged.Models.Checkpoints;
+using ElderManaged.Tensors;
+
+namespace ElderManaged.Cli;
+
+/// <summary>Options that several commands share, and the checks of their values.</summary>
+internal static class Inputs
+{
+    private const string DefaultModel = "weights/elder-tiny";
+    private const int MostThreads = 256;
+
+    public static Option<string> Model() => new("--model")
+    {
+        Description = "The folder of the base model: config.json, *.safetensors, vocab.json, merges.txt.", DefaultValueFactory = _ => DefaultModel,
+    };
+
+    public static Option<bool> Json() => new("--json") { Description = "Print one JSON object and nothing else." };
+
+    public static Option<ulong> Seed() => new("--seed") { Description = "Seed of everything random.", DefaultValueFactory = _ => 1UL };
+
+    public static Option<int> Threads() => new("--threads")
+    {
+        Description = "Threads to compute with; the results do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount,
+    };
+
+    public static void UseThreads(int threads) => CpuThreads.Count = InRange("--threads", threads, 1, MostThreads);
+
+    public static int InRange(string option, int value, int least, int most) => value >= least && value <= most
+        ? value
+        : throw new UsageException(most == int.MaxValue
+            ? $"{option} is {value}; it must be at least {least}."
+            : $"{option} is {value}; it must be from {least} to {most}.");
+
+    public static string OneOf(string option, string value, IReadOnlyList<string> known) => known.Contains(value)
+        ? value
+        : throw new UsageException($"{option} is '{value}'; it must be one of {string.Join(", ", known)}.");
+
+    /// <summary>
+    /// A model folder as it was given; if there is none, the same path below the folders above this one and above the
+    /// program, so that the models of a clone are found from anywhere in it.
+    /// </summary>
+    public static string FindModel(string folder)
+    {
+        if (Directory.Exists(folder) || Path.IsPathRooted(folder))
+        {
+            return folder;
+        }
+
+        foreach (string start in (string[])[Directory.GetCurrentDirectory(), AppContext.BaseDirectory])
+        {
+            for (DirectoryInfo? above = new(start); above is not null; above = above.Parent)
+            {
+                string candidate = Path.Combine(above.FullName, folder);
+                if (Directory.Exists(candidate))
+                {
+                    return candidate;
+                }
+            }
+        }
+
+        throw new CheckpointException($"There is no model folder {folder}, here or in a folder above; name the one to use with --model.");
+    }
+
+    public static ElderModel LoadModel(string folder) => ElderModel.Load(FindModel(folder));
+}

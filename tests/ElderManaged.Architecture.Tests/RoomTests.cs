@@ -1,0 +1,86 @@
+using System.Reflection;
+
+namespace ElderManaged.Architecture.Tests;
+
+/// <summary>The house has one arrow, Tensors ← Nn ← Models ← Editing ← Evaluation ← Cli, and nothing native in it.</summary>
+public sealed class RoomTests
+{
+    // From left to right, with the packages that each room may use.
+    private static readonly (Assembly Room, string[] Packages)[] House =
+    [
+        (typeof(Tensors.Tensor).Assembly, ["System.Numerics.Tensors"]),
+        (typeof(Nn.Parameter).Assembly, ["System.Numerics.Tensors"]),
+        (typeof(Models.TransformerModel).Assembly, ["System.Numerics.Tensors"]),
+        (typeof(Editing.IModelEditor).Assembly, ["System.Numerics.Tensors"]),
+        (typeof(Evaluation.Datasets.EditDataset).Assembly, ["System.Numerics.Tensors", "OxyPlot"]),
+        (typeof(Cli.Program).Assembly, ["System.CommandLine", "Spectre.Console", "Spectre.Console.Ansi"]),
+    ];
+
+    public static TheoryData<int> Rooms => [.. Enumerable.Range(0, House.Length)];
+
+    [Theory]
+    [MemberData(nameof(Rooms))]
+    public void ARoomKnowsOnlyRoomsToItsLeft(int room)
+    {
+        string[] left = [.. House.Take(room).Select(r => r.Room.GetName().Name!)];
+        Assert.All(
+            House[room].Room.GetReferencedAssemblies().Where(a => IsRoom(a.Name!)),
+            reference => Assert.Contains(reference.Name, left));
+    }
+
+    [Theory]
+    [MemberData(nameof(Rooms))]
+    public void ARoomUsesOnlyThePackagesItIsAllowed(int room) => Assert.All(
+        House[room].Room.GetReferencedAssemblies().Select(a => a.Name!).Where(name => !IsRoom(name) && !IsFramework(name)),
+        name => Assert.Contains(name, House[room].Packages));
+
+    [Theory]
+    [MemberData(nameof(Rooms))]
+    public void NoMethodCallsNativeCode(int room)
+    {
+        const BindingFlags All = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static | BindingFlags.Instance | BindingFlags.DeclaredOnly;
+        string[] native =
+        [
+            .. House[room].Room.GetTypes().SelectMany(t => t.GetMethods(All))
+                .Where(m => m.Attributes.HasFlag(MethodAttributes.PinvokeImpl)).Select(m => $"{m.DeclaringType}.{m.Name}"),
+        ];
+        Assert.Empty(native);
+    }
+
+    [Fact]
+    public void ProjectFilesFollowTheArrowToo()
+    {
+        // The compiler drops references that no code uses yet; the project file still shows the intention.
+        string[] rooms = [.. House.Select(r => ProjectOf(r.Room))];
+        for (int i = 0; i < rooms.Length; i++)
+        {
+            string project = File.ReadAllText(Path.Combine(Root(), "src", rooms[i], $"{rooms[i]}.csproj"));
+            Assert.All(rooms.Skip(i), right => Assert.DoesNotContain($"/{right}.csproj", project, StringComparison.Ordinal));
+            Assert.DoesNotContain("xunit", project, StringComparison.OrdinalIgnoreCase);
+            Assert.DoesNotContain("FsCheck", project, StringComparison.OrdinalIgnoreCase);
+        }
+
+        string[] folders = [.. Directory.GetDirectories(Path.Combine(Root(), "src")).Select(d => Path.GetFileName(d)!)];
+        Assert.Equal(rooms.Order(StringComparer.Ordinal), folders.Order(StringComparer.Ordinal));
+    }
+
+    private static string ProjectOf(Assembly room) => room.GetName().Name == "elder" ? "ElderManaged.Cli" : room.GetName().Name!;
+
+    private static bool IsRoom(string assembly) => assembly.StartsWith("ElderManaged.", StringComparison.Ordinal) || assembly == "elder";
+
+    private static bool IsFramework(string assembly) =>
+        File.Exists(Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, assembly + ".dll"));
+
+    private static string Root()
+    {
+        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, "ElderManaged.sln")))
+            {
+                return folder.FullName;
+            }
+        }
+
+        throw new InvalidOperationException("The tests do not lie in a clone.");
+    }
+}
