@@ -26,8 +26,9 @@ public sealed class ElderSnapshot : IEditSnapshot
 
     /// <inheritdoc/>
     /// <remarks>
-    /// One pass: the blocks below the first edited one are the base's for every prompt; then scope and LoRAs are decided;
-    /// then the other blocks run, with the LoRAs on the rows of prompts in scope if they act on every token.
+    /// One pass. If the LoRAs act from the last prompt token on, it is the base's to the end, and anything in it may decide
+    /// scope. Else the blocks below the first edited one are the base's; then scope and LoRAs are decided; then the other
+    /// blocks run, with the LoRAs on the rows of prompts in scope.
     /// </remarks>
     public EditedPrompts Prepare(IReadOnlyList<int[]> prompts)
     {
@@ -41,16 +42,25 @@ public sealed class ElderSnapshot : IEditSnapshot
         SequenceLayout layout = new([.. prompts.Select(p => p.Length)]);
         KeyValueCache cache = new(model, prompts.Count);
         using Tape tape = Tape.Start(record: false);
-        Tensor? queries = null, observed = null;
+        Tensor? queries = null;
+        Tensor?[] observed = new Tensor?[Routing.ObservedLayers.Count];
+        void Look(int layer, Tensor x)
+        {
+            for (int i = 0; i < observed.Length; i++)
+            {
+                observed[i] = Routing.ObservedLayers[i] == layer ? x : observed[i];
+            }
+        }
+
         ForwardContext below = new(layout)
         {
             Cache = cache,
             AppendToCache = true,
             Observe = (kind, layer, x) =>
             {
-                if (kind == Activation.Hidden && layer == Routing.ObservedLayer)
+                if (kind == Activation.Hidden)
                 {
-                    observed = x;
+                    Look(layer, x);
                 }
                 else if (kind == Activation.FeedForwardInput && layer == first - 1 && options.Routing == ElderRouting.Router)
                 {
@@ -58,17 +68,19 @@ public sealed class ElderSnapshot : IEditSnapshot
                 }
             },
         };
-        Tensor hidden = model.Blocks(model.Embed([.. prompts.SelectMany(p => p)], below), below, 0, first);
-        observed = Routing.ObservedLayer == first ? hidden : observed;
-        RoutedPrompt[] routed = Routing.Route(new PromptPass(prompts, layout, queries, observed));
+        int decided = options.ActFromLastPromptToken ? model.LayerCount : first;
+        Tensor hidden = model.Blocks(model.Embed([.. prompts.SelectMany(p => p)], below), below, 0, decided);
+        Look(decided, hidden);
+        bool complete = observed.Length > 0 && observed.All(x => x is not null);
+        RoutedPrompt[] routed = Routing.Route(new PromptPass(prompts, layout, queries, complete ? [.. observed.Select(x => x!)] : null));
         IFeedForwardAdapter? Adapter(int[] of, SequenceLayout rows) => AdapterFor(routed, of, rows);
         ForwardContext above = new(layout)
         {
             Cache = cache,
             AppendToCache = true,
-            Adapter = options.ActFromLastPromptToken ? null : Adapter([.. Enumerable.Range(0, prompts.Count)], layout),
+            Adapter = Adapter([.. Enumerable.Range(0, prompts.Count)], layout),
         };
-        model.Blocks(hidden, above, first, model.LayerCount);
+        model.Blocks(hidden, above, decided, model.LayerCount);
         return new EditedPrompts(model, prompts, cache, [.. routed.Select(r => r.Scope)], Adapter);
     }
 

@@ -13,17 +13,20 @@ public readonly record struct RecognisedFact(bool InScope, string? FactId, doubl
 /// </summary>
 public interface IFactFinder
 {
-    /// <summary>The block whose entering residual stream <see cref="Find"/> wants to see, or null if it looks at token ids alone.</summary>
-    int? ObservedLayer => null;
+    /// <summary>
+    /// The blocks whose entering residual stream <see cref="Find"/> wants to see; the count of blocks stands for the
+    /// stream after the last. Empty if it looks at token ids alone.
+    /// </summary>
+    IReadOnlyList<int> ObservedLayers => [];
 
     /// <summary>One answer for each prompt.</summary>
     /// <param name="prompts">Token ids.</param>
-    /// <param name="hidden">
-    /// The base's residual stream entering block <see cref="ObservedLayer"/> [rows, width], from the pass that reads the
-    /// prompts anyway; null where that block lies above the first edited one.
+    /// <param name="observed">
+    /// The base's residual streams entering <see cref="ObservedLayers"/> [rows, width], in that order, from the pass that
+    /// reads the prompts anyway; null where that pass has not come so far.
     /// </param>
-    /// <param name="layout">Which rows of it belong to which prompt.</param>
-    IReadOnlyList<RecognisedFact> Find(IReadOnlyList<int[]> prompts, Tensor? hidden, SequenceLayout layout);
+    /// <param name="layout">Which rows of them belong to which prompt.</param>
+    IReadOnlyList<RecognisedFact> Find(IReadOnlyList<int[]> prompts, IReadOnlyList<Tensor>? observed, SequenceLayout layout);
 
     /// <summary>A finder that also knows these edits.</summary>
     IFactFinder With(IReadOnlyList<EncodedEdit> edits);
@@ -56,7 +59,7 @@ public sealed class ExactFactFinder : IFactFinder
     private ExactFactFinder(Dictionary<int[], string> facts) => this.facts = facts;
 
     /// <inheritdoc/>
-    public IReadOnlyList<RecognisedFact> Find(IReadOnlyList<int[]> prompts, Tensor? hidden, SequenceLayout layout) =>
+    public IReadOnlyList<RecognisedFact> Find(IReadOnlyList<int[]> prompts, IReadOnlyList<Tensor>? observed, SequenceLayout layout) =>
         [.. prompts.Select(p => facts.TryGetValue(p, out string? fact) ? new RecognisedFact(true, fact, 1) : new RecognisedFact(false, null, 0))];
 
     /// <inheritdoc/>

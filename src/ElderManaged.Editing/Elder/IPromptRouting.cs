@@ -8,23 +8,26 @@ namespace ElderManaged.Editing.Elder;
 /// <param name="Weights">Their weights, k for each edited layer.</param>
 public sealed record RoutedPrompt(ScopeDecision Scope, Allocation? Allocation, float[] Weights);
 
-/// <summary>Prompts on their way through the base model, at the first edited block.</summary>
+/// <summary>Prompts on their way through the base model, at the first edited block or, where edits act from the last token on, at the end.</summary>
 /// <param name="Prompts">Token ids.</param>
 /// <param name="Layout">Which rows belong to which prompt.</param>
 /// <param name="Queries">
 /// For each prompt the input of the edited kind of layer one block below the first edited one, at its last token
 /// [prompts, query width]; null with recorded routing.
 /// </param>
-/// <param name="Observed">The residual stream entering the block that the routing asked for [rows, width], or null.</param>
-public sealed record PromptPass(IReadOnlyList<int[]> Prompts, SequenceLayout Layout, Tensor? Queries, Tensor? Observed);
+/// <param name="Observed">
+/// The residual streams entering the blocks that the routing asked for [rows, width], in that order; null if it asked for
+/// none, or for one that the pass has not come to.
+/// </param>
+public sealed record PromptPass(IReadOnlyList<int[]> Prompts, SequenceLayout Layout, Tensor? Queries, IReadOnlyList<Tensor>? Observed);
 
 /// <summary>
-/// Decides for prompts, once and before the first edited layer runs, whether the edits act and which LoRAs do. Immutable.
+/// Decides for prompts, once and before an edit acts, whether the edits act and which LoRAs do. Immutable.
 /// </summary>
 public interface IPromptRouting
 {
-    /// <summary>The block whose entering residual stream <see cref="Route"/> wants to see, if any.</summary>
-    int? ObservedLayer => null;
+    /// <summary>The blocks whose entering residual stream <see cref="Route"/> wants to see.</summary>
+    IReadOnlyList<int> ObservedLayers => [];
 
     /// <summary>One decision for each prompt.</summary>
     RoutedPrompt[] Route(PromptPass pass);
@@ -63,7 +66,7 @@ public sealed class RecordedRouting : IPromptRouting
     private readonly float[] weights;
 
     /// <inheritdoc/>
-    public int? ObservedLayer => finder.ObservedLayer;
+    public IReadOnlyList<int> ObservedLayers => finder.ObservedLayers;
 
     /// <summary>A routing over recorded facts.</summary>
     /// <param name="finder">Recognises facts.</param>

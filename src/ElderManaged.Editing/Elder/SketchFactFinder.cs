@@ -6,7 +6,7 @@ namespace ElderManaged.Editing.Elder;
 
 /// <summary>
 /// Recognises facts by the sketches of their prompts and by their subjects: the scope decision of the default preset.
-/// The sketch is ready before the first edited block, in the pass that reads the prompt anyway.
+/// Sketches come from the pass of the base model that reads the prompt anyway.
 /// </summary>
 /// <remarks>Immutable, for any number of threads.</remarks>
 public sealed class SketchFactFinder : IFactFinder
@@ -23,8 +23,11 @@ public sealed class SketchFactFinder : IFactFinder
     {
     }
 
-    private SketchFactFinder(PromptSketcher sketcher, FactIndex index, (EncodedEdit, float[])[] recorded) =>
+    private SketchFactFinder(PromptSketcher sketcher, FactIndex index, (EncodedEdit, float[])[] recorded)
+    {
         (this.sketcher, this.index, this.recorded) = (sketcher, index, recorded);
+        ObservedLayers = [sketcher.ObservedLayers.Mean, sketcher.ObservedLayers.Ending];
+    }
 
     /// <summary>How it sketches and decides.</summary>
     public SketchCalibration Calibration => sketcher.Calibration;
@@ -33,10 +36,10 @@ public sealed class SketchFactFinder : IFactFinder
     public FactIndex Index => index;
 
     /// <inheritdoc/>
-    public int? ObservedLayer => sketcher.ObservedLayer;
+    public IReadOnlyList<int> ObservedLayers { get; }
 
     /// <inheritdoc/>
-    public IReadOnlyList<RecognisedFact> Find(IReadOnlyList<int[]> prompts, Tensor? hidden, SequenceLayout layout)
+    public IReadOnlyList<RecognisedFact> Find(IReadOnlyList<int[]> prompts, IReadOnlyList<Tensor>? observed, SequenceLayout layout)
     {
         ArgumentNullException.ThrowIfNull(prompts);
         if (index.Count == 0)
@@ -44,7 +47,7 @@ public sealed class SketchFactFinder : IFactFinder
             return [.. prompts.Select(_ => new RecognisedFact(false, null, 0))];
         }
 
-        float[][] sketches = hidden is null ? sketcher.Sketch(prompts) : sketcher.Sketch(hidden, layout, prompts);
+        float[][] sketches = observed is null ? sketcher.Sketch(prompts) : sketcher.Sketch(observed[0], observed[1], layout, prompts);
         return [.. sketches.Select((sketch, i) =>
         {
             FactMatch match = index.Find(sketch, prompts[i]);

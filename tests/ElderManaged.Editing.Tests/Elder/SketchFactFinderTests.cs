@@ -29,8 +29,13 @@ public sealed class SketchFactFinderTests(ScopeFixture fixture) : IClassFixture<
         SequenceLayout layout = new([.. prompts.Select(p => p.Length)]);
         using Tape tape = Tape.Start(record: false);
         ForwardContext context = new(layout);
-        Tensor hidden = fixture.Model.Blocks(fixture.Model.Embed([.. prompts.SelectMany(p => p)], context), context, 0, finder.ObservedLayer!.Value);
-        IReadOnlyList<RecognisedFact> own = Find(finder, edits), given = finder.Find(prompts, hidden, layout);
+        List<Tensor> observed = [];
+        foreach (int layer in finder.ObservedLayers)
+        {
+            observed.Add(fixture.Model.Blocks(fixture.Model.Embed([.. prompts.SelectMany(p => p)], context), context, 0, layer));
+        }
+
+        IReadOnlyList<RecognisedFact> own = Find(finder, edits), given = finder.Find(prompts, observed, layout);
         for (int i = 0; i < prompts.Length; i++)
         {
             Assert.Equal((own[i].InScope, own[i].FactId), (given[i].InScope, given[i].FactId));

@@ -109,16 +109,24 @@ public sealed class FactIndex
         return best;
     }
 
-    /// <summary>The nearest records by cosine, nearest first, newer before older among equals, with their features.</summary>
+    /// <summary>
+    /// The records that come into question, best first, newer before older among equals, with their features: ordered by
+    /// the cosine of the sketch plus the share of the subject's words found. Either alone may be blind: a sketch of a small
+    /// model to names, words to names written otherwise.
+    /// </summary>
     internal List<(int Number, FactRecord Record, double[] Features)> Rank(ReadOnlySpan<float> sketch, ReadOnlySpan<int> prompt)
     {
-        Sketch8 query = new(sketch);
+        int half = calibration.SketchWhitening.Mean.Components;
+        Sketch8 query = new(sketch[..half]);
         int wanted = Math.Min(calibration.Options.Candidates, Count);
+        WordBag asked = calibration.WordsOf(prompt);
+        Span<float> subjects = stackalloc float[ChunkSize];
         PriorityQueue<int, (float, int)> nearest = new(wanted + 1); // the farthest of the nearest comes out first
         float least = float.NegativeInfinity;
         for (int c = 0; c < chunks.Length; c++)
         {
             Chunk chunk = chunks[c];
+            chunk.FindSubjects(asked, subjects);
             for (int i = 0; i < chunk.Records.Length; i++)
             {
                 if (chunk.Records[i] is null)
@@ -126,7 +134,7 @@ public sealed class FactIndex
                     continue;
                 }
 
-                float similarity = chunk.Similarity(i, query);
+                float similarity = chunk.Similarity(i, query) + subjects[i];
                 if (similarity >= least || nearest.Count < wanted)
                 {
                     int number = (c * ChunkSize) + i;
@@ -145,11 +153,10 @@ public sealed class FactIndex
         }
 
         List<(int, FactRecord, double[])> ranked = new(wanted);
-        WordBag asked = calibration.WordsOf(prompt);
         while (nearest.TryDequeue(out int number, out _))
         {
             FactRecord record = this[number]!;
-            ranked.Add((number, record, ScopeModel.Features(record.Sketch.Dot(sketch), record.Subject, record.Words, asked)));
+            ranked.Add((number, record, ScopeModel.Features(record.Sketch.Dot(sketch[..half]), record.Subject, record.Words, asked, record.Ending.Dot(sketch[half..]))));
         }
 
         ranked.Reverse();
@@ -179,12 +186,15 @@ public sealed class FactIndex
         return new FactIndex(calibration, [.. next], Count + alive);
     }
 
-    /// <summary>Records in a row with their codes side by side, so that a scan reads memory in order.</summary>
+    /// <summary>
+    /// Records in a row with their codes side by side, so that a scan reads memory in order, and their subjects by word.
+    /// </summary>
     private sealed class Chunk
     {
         private readonly sbyte[] codes;
         private readonly float[] scales;
         private readonly int stride;
+        private readonly Dictionary<ulong, List<(int Record, float Share)>> subjects = [];
 
         public Chunk(FactRecord?[] records)
         {
@@ -198,11 +208,37 @@ public sealed class FactIndex
                 {
                     record.Sketch.Codes.CopyTo(codes.AsSpan(i * stride));
                     scales[i] = record.Sketch.Scale;
+                    for (int w = 0; w < record.Subject.Words.Length; w++)
+                    {
+                        ulong word = record.Subject.Words[w];
+                        if (!subjects.TryGetValue(word, out List<(int, float)>? places))
+                        {
+                            subjects[word] = places = [];
+                        }
+
+                        places.Add((i, record.Subject.Share(w)));
+                    }
                 }
             }
         }
 
         public FactRecord?[] Records { get; }
+
+        /// <summary>The share of each record's subject that is found among the words asked.</summary>
+        public void FindSubjects(WordBag asked, Span<float> found)
+        {
+            found.Clear();
+            foreach (ulong word in asked.Words)
+            {
+                if (subjects.TryGetValue(word, out List<(int Record, float Share)>? places))
+                {
+                    foreach ((int record, float share) in places)
+                    {
+                        found[record] += share;
+                    }
+                }
+            }
+        }
 
         public float Similarity(int i, Sketch8 query) =>
             scales[i] * query.Scale * Sketch8.Dot(codes.AsSpan(i * stride, stride), query.Codes);

@@ -19,7 +19,8 @@ public sealed class FactRecord
         }
 
         FactId = factId;
-        Sketch = new Sketch8(sketch);
+        Sketch = new Sketch8(sketch[..calibration.SketchWhitening.Mean.Components]);
+        Ending = new Sketch8(sketch[calibration.SketchWhitening.Mean.Components..]);
         Words = calibration.WordsOf(prompt);
         HasSubject = !subject.IsEmpty;
         Subject = HasSubject ? calibration.WordsOfAll(subject) : calibration.NamesOf(prompt);
@@ -32,7 +33,11 @@ public sealed class FactRecord
     /// <summary>Whether the subject is known.</summary>
     public bool HasSubject { get; }
 
+    /// <summary>The half that tells subjects apart, by which records are found.</summary>
     internal Sketch8 Sketch { get; }
+
+    /// <summary>The half that tells what kind of answer is asked for.</summary>
+    internal Sketch8 Ending { get; }
 
     internal WordBag Words { get; }
 

@@ -5,7 +5,8 @@ namespace ElderManaged.Editing.Elder;
 
 /// <summary>
 /// Makes sketches of prompts: the residual stream after an early block, averaged over the last sentence with rare tokens
-/// weighted up, whitened and normalised. Prompts that ask the same lie close together, whatever their wording.
+/// weighted up, and the stream of the last token after a late block, both whitened and normalised. Prompts that ask the
+/// same lie close together, whatever their wording.
 /// </summary>
 /// <remarks>Immutable, for any number of threads.</remarks>
 public sealed class PromptSketcher
@@ -26,42 +27,45 @@ public sealed class PromptSketcher
     public SketchCalibration Calibration => calibration;
 
     /// <summary>
-    /// The layer whose entering residual stream (<see cref="Activation.Hidden"/>) sketches are made of. It is observed
-    /// in a forward pass if it is a layer of the model; a sketch after the last block is not.
+    /// The blocks whose entering residual stream (<see cref="Activation.Hidden"/>) sketches are made of: for the mean,
+    /// and for the ending. A number equal to the count of blocks means the stream after the last.
     /// </summary>
-    public int ObservedLayer => calibration.Layer + 1;
+    public (int Mean, int Ending) ObservedLayers => (calibration.Layer + 1, calibration.EndingLayer + 1);
 
-    /// <summary>Runs the first blocks over the prompts, in batches, and sketches them.</summary>
+    /// <summary>Runs the blocks that are needed over the prompts, in batches, and sketches them.</summary>
     /// <param name="prompts">Token ids, at least one each.</param>
-    /// <returns>A unit vector of <see cref="SketchCalibration.Components"/> numbers for each prompt.</returns>
+    /// <returns><see cref="SketchCalibration.Components"/> numbers for each prompt, see <see cref="SketchWhitening"/>.</returns>
     public float[][] Sketch(IReadOnlyList<int[]> prompts)
     {
         ArgumentNullException.ThrowIfNull(prompts);
         float[][] result = new float[prompts.Count][];
-        SketchPooling.ForEachBatch(model, prompts, calibration.Layer, calibration.Options.BatchTokens, (first, hidden, layout) =>
-        {
-            for (int s = 0; s < layout.Count; s++)
+        SketchPooling.ForEachBatch(
+            model, prompts, calibration.Layer, calibration.EndingLayer, calibration.Options.BatchTokens, (first, mean, ending, layout) =>
             {
-                result[first + s] = Finish(hidden, layout, s, prompts[first + s]);
-            }
-        });
+                for (int s = 0; s < layout.Count; s++)
+                {
+                    result[first + s] = Finish(mean, ending, layout, s, prompts[first + s]);
+                }
+            });
         return result;
     }
 
-    /// <summary>Sketches prompts from a residual stream that a forward pass has computed already.</summary>
-    /// <param name="hidden">The stream entering <see cref="ObservedLayer"/> [rows, width].</param>
-    /// <param name="layout">Its rows: all tokens of each prompt, none cached before.</param>
+    /// <summary>Sketches prompts from residual streams that a forward pass has computed already.</summary>
+    /// <param name="mean">The stream entering the first of <see cref="ObservedLayers"/> [rows, width].</param>
+    /// <param name="ending">The stream entering the second [rows, width].</param>
+    /// <param name="layout">Their rows: all tokens of each prompt, none cached before.</param>
     /// <param name="prompts">Token ids of each sequence of the layout.</param>
-    public float[][] Sketch(Tensor hidden, SequenceLayout layout, IReadOnlyList<int[]> prompts)
+    public float[][] Sketch(Tensor mean, Tensor ending, SequenceLayout layout, IReadOnlyList<int[]> prompts)
     {
-        ArgumentNullException.ThrowIfNull(hidden);
+        ArgumentNullException.ThrowIfNull(mean);
+        ArgumentNullException.ThrowIfNull(ending);
         ArgumentNullException.ThrowIfNull(layout);
         ArgumentNullException.ThrowIfNull(prompts);
-        if (layout.Count != prompts.Count || hidden.Rows != layout.Rows || hidden.Columns != calibration.Width)
+        if (layout.Count != prompts.Count || mean.Rows != layout.Rows || mean.Columns != calibration.Width || ending.Shape != mean.Shape)
         {
             throw new ArgumentException(
-                $"Sketch: {prompts.Count} prompts, a layout of {layout.Count} sequences in {layout.Rows} rows, and hidden states {hidden.Shape} " +
-                $"do not fit together; the width must be {calibration.Width}.");
+                $"Sketch: {prompts.Count} prompts, a layout of {layout.Count} sequences in {layout.Rows} rows, and hidden states {mean.Shape} and " +
+                $"{ending.Shape} do not fit together; the width must be {calibration.Width}.");
         }
 
         float[][] result = new float[prompts.Count][];
@@ -74,15 +78,15 @@ public sealed class PromptSketcher
                     "the whole prompt must be in the pass.");
             }
 
-            result[s] = Finish(hidden, layout, s, prompts[s]);
+            result[s] = Finish(mean, ending, layout, s, prompts[s]);
         }
 
         return result;
     }
 
-    private float[] Finish(Tensor hidden, SequenceLayout layout, int s, int[] prompt)
+    private float[] Finish(Tensor hidden, Tensor ending, SequenceLayout layout, int s, int[] prompt)
     {
         float[] mean = SketchPooling.Pool(hidden, layout.Starts[s], prompt, calibration.LastSentence(prompt), calibration.TokenWeight);
-        return SketchPooling.Normalised(calibration.Whitening, mean);
+        return calibration.SketchWhitening.Sketch(mean, ending.Row(layout.LastRow(s)).ToArray());
     }
 }

@@ -9,7 +9,7 @@ namespace ElderManaged.Editing.Elder;
 
 public sealed partial class SketchCalibration
 {
-    private const string Format = "elder-sketch-calibration-1";
+    private const string Format = "elder-sketch-calibration-2";
 
     /// <summary>Writes one safetensors file, completely or not at all; the settings are in its metadata.</summary>
     public void Save(string path)
@@ -17,13 +17,17 @@ public sealed partial class SketchCalibration
         KeyValuePair<ulong, float>[] frequencies = [.. wordFrequencies.OrderBy(pair => pair.Key)];
         SafetensorsWriter writer = new();
         writer.AddMetadata("format", Format)
-            .AddMetadata("settings", JsonSerializer.Serialize(new Settings(Options, Layer, Quality), SettingsJson.Default.Settings))
+            .AddMetadata("settings", JsonSerializer.Serialize(new Settings(Options, Layer, EndingLayer, Quality), SettingsJson.Default.Settings))
             .AddMetadata("tokenizer", words.Identity.ToString("x16", CultureInfo.InvariantCulture));
         writer.Add("token_frequencies", [tokenFrequencies.Length], tokenFrequencies);
         writer.AddInt64("words", [frequencies.Length], frequencies.Select(pair => unchecked((long)pair.Key)).ToArray());
         writer.Add("word_frequencies", [frequencies.Length], frequencies.Select(pair => pair.Value).ToArray());
-        writer.Add("mean", [Width], whitening.Mean);
-        writer.Add("projection", [Components, Width], whitening.Projection);
+        foreach ((string part, Whitening half) in new[] { ("mean", whitening.Mean), ("last", whitening.Last) })
+        {
+            writer.Add($"{part}.mean", [Width], half.Mean);
+            writer.Add($"{part}.projection", [half.Components, Width], half.Projection);
+        }
+
         writer.Add("fingerprint", [fingerprint.Length], fingerprint);
         double[] numbers = [.. Numbers(Scope.WithSubject, Scope.ThresholdWithSubject), .. Numbers(Scope.WithoutSubject, Scope.ThresholdWithoutSubject)];
         // Double precision keeps every decision the same; the format's integers carry the bits.
@@ -74,10 +78,12 @@ public sealed partial class SketchCalibration
             table[unchecked((ulong)hashes[i])] = wordFrequencies[i];
         }
 
-        float[] mean = Floats(file, "mean", null), projection = Floats(file, "projection", null);
-        if (mean.Length == 0 || projection.Length == 0 || projection.Length % mean.Length != 0)
+        Whitening Half(string part)
         {
-            throw new CheckpointException($"{path}: a projection of {projection.Length} numbers does not fit a mean of {mean.Length}; the file is damaged.");
+            float[] mean = Floats(file, $"{part}.mean", model.Width), projection = Floats(file, $"{part}.projection", null);
+            return projection.Length > 0 && projection.Length % mean.Length == 0
+                ? new Whitening(mean, projection)
+                : throw new CheckpointException($"{path}: a projection of {projection.Length} numbers does not fit a mean of {mean.Length}; the file is damaged.");
         }
 
         double[] numbers = [.. Integers(file, "scope_bits", 2 * (ScopeModel.FeatureNames.Count + 2)).Select(BitConverter.Int64BitsToDouble)];
@@ -86,7 +92,7 @@ public sealed partial class SketchCalibration
             new LogisticRegression(numbers[1], numbers.AsSpan(2, half - 2)), numbers[0],
             new LogisticRegression(numbers[half + 1], numbers.AsSpan(half + 2)), numbers[half]);
         SketchCalibration calibration = new(
-            settings.Options, settings.Layer, words, frequencies, table, new Whitening(mean, projection), scope, settings.Quality,
+            settings.Options, settings.Layer, settings.EndingLayer, words, frequencies, table, new SketchWhitening(Half("mean"), Half("last")), scope, settings.Quality,
             Floats(file, "fingerprint", null));
         calibration.Require(model);
         return calibration;
@@ -120,7 +126,7 @@ public sealed partial class SketchCalibration
             : throw new CheckpointException($"{file.Path}: the tensor '{name}' has {entry.ElementCount} numbers, {expected} are expected; the file is damaged.");
     }
 
-    internal sealed record Settings(SketchOptions Options, int Layer, ScopeQuality Quality);
+    internal sealed record Settings(SketchOptions Options, int Layer, int EndingLayer, ScopeQuality Quality);
 
     [JsonSourceGenerationOptions(NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
     [JsonSerializable(typeof(Settings))]

@@ -51,26 +51,28 @@ public sealed partial class SketchCalibration
 
         int[][] cutTexts = [.. textIds.Select(Cut)];
         int[][] prompts = [.. cutTexts, .. encoded.SelectMany(f => f.Phrasings)];
-        int layer = options.LayerFor(model.LayerCount);
+        int layer = options.LayerFor(model.LayerCount), endingLayer = options.EndingLayerFor(model.LayerCount);
         double TokenWeight(int token) => options.TokenRarity / (options.TokenRarity + tokenFrequencies[token]);
-        float[][] means = new float[prompts.Length][];
-        SketchPooling.ForEachBatch(model, prompts, layer, options.BatchTokens, (first, hidden, layout) =>
+        float[][] means = new float[prompts.Length][], lasts = new float[prompts.Length][];
+        SketchPooling.ForEachBatch(model, prompts, layer, endingLayer, options.BatchTokens, (first, hidden, ending, layout) =>
         {
             for (int s = 0; s < layout.Count; s++)
             {
                 int[] prompt = prompts[first + s];
                 means[first + s] = SketchPooling.Pool(hidden, layout.Starts[s], prompt, words.LastSentence(prompt, options.FewestWords), TokenWeight);
+                lasts[first + s] = ending.Row(layout.LastRow(s)).ToArray();
             }
         });
 
-        Whitening whitening = Whitening.Fit(means, options.Components, options.VarianceFloor);
-        float[][] sketches = [.. means.Select(mean => SketchPooling.Normalised(whitening, mean))];
+        SketchWhitening whitening = new(
+            Whitening.Fit(means, options.Components, options.VarianceFloor), Whitening.Fit(lasts, options.Components, options.VarianceFloor));
+        float[][] sketches = [.. means.Zip(lasts, whitening.Sketch)];
         SketchCalibration unfinished = new(
-            options, layer, words, tokenFrequencies, wordFrequencies, whitening, ScopeModel.Undecided, default, Fingerprint(model, layer));
+            options, layer, endingLayer, words, tokenFrequencies, wordFrequencies, whitening, ScopeModel.Undecided, default, Fingerprint(model, Math.Max(layer, endingLayer)));
 
         ScopeFitting fitting = new(unfinished, encoded, cutTexts, sketches);
         (ScopeModel scope, ScopeQuality quality) = fitting.Run();
-        return new(options, layer, words, tokenFrequencies, wordFrequencies, whitening, scope, quality, unfinished.fingerprint);
+        return new(options, layer, endingLayer, words, tokenFrequencies, wordFrequencies, whitening, scope, quality, unfinished.fingerprint);
     }
 
     private static float[] TokenFrequencies(int[][] texts, int vocabulary)

@@ -16,32 +16,35 @@ public sealed partial class SketchCalibration
 
     private readonly float[] tokenFrequencies;
     private readonly Dictionary<ulong, float> wordFrequencies;
-    private readonly Whitening whitening;
+    private readonly SketchWhitening whitening;
     private readonly float[] fingerprint;
     private readonly PromptWords words;
 
     private SketchCalibration(
-        SketchOptions options, int layer, PromptWords words, float[] tokenFrequencies, Dictionary<ulong, float> wordFrequencies,
-        Whitening whitening, ScopeModel scope, ScopeQuality quality, float[] fingerprint)
+        SketchOptions options, int layer, int endingLayer, PromptWords words, float[] tokenFrequencies, Dictionary<ulong, float> wordFrequencies,
+        SketchWhitening whitening, ScopeModel scope, ScopeQuality quality, float[] fingerprint)
     {
-        (Options, Layer, this.words, this.tokenFrequencies, this.wordFrequencies) = (options, layer, words, tokenFrequencies, wordFrequencies);
+        (Options, Layer, EndingLayer, this.words, this.tokenFrequencies, this.wordFrequencies) = (options, layer, endingLayer, words, tokenFrequencies, wordFrequencies);
         (this.whitening, Scope, Quality, this.fingerprint) = (whitening, scope, quality, fingerprint);
     }
 
     /// <summary>The constants it was fitted with.</summary>
     public SketchOptions Options { get; }
 
-    /// <summary>The block after which the residual stream is read, from 0.</summary>
+    /// <summary>The block after which the residual stream is averaged, from 0.</summary>
     public int Layer { get; }
+
+    /// <summary>The block after which the last token is read, from 0.</summary>
+    public int EndingLayer { get; }
 
     /// <summary>The number of numbers in a sketch.</summary>
     public int Components => whitening.Components;
 
     /// <summary>The width of the model's residual stream.</summary>
-    public int Width => whitening.Width;
+    public int Width => whitening.Mean.Width;
 
-    /// <summary>The whitening of the mean over tokens.</summary>
-    public Whitening Whitening => whitening;
+    /// <summary>How hidden states become sketches.</summary>
+    public SketchWhitening SketchWhitening => whitening;
 
     /// <summary>The scope decision.</summary>
     public ScopeModel Scope { get; }
@@ -59,7 +62,7 @@ public sealed partial class SketchCalibration
     public SketchCalibration WithScope(ScopeModel scope)
     {
         ArgumentNullException.ThrowIfNull(scope);
-        return new(Options, Layer, words, tokenFrequencies, wordFrequencies, whitening, scope, Quality, fingerprint);
+        return new(Options, Layer, EndingLayer, words, tokenFrequencies, wordFrequencies, whitening, scope, Quality, fingerprint);
     }
 
     /// <summary>Throws unless this calibration was made from the given model.</summary>
@@ -67,18 +70,18 @@ public sealed partial class SketchCalibration
     public void Require(TransformerModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        if (model.Width != Width || model.Config.VocabSize < words.VocabularySize || Layer >= model.LayerCount)
+        if (model.Width != Width || model.Config.VocabSize < words.VocabularySize || Math.Max(Layer, EndingLayer) >= model.LayerCount)
         {
             throw new ArgumentException(
-                $"This calibration belongs to another model: it reads block {Layer} at width {Width} with {words.VocabularySize} tokens; " +
+                $"This calibration belongs to another model: it reads the blocks {Layer} and {EndingLayer} at width {Width} with {words.VocabularySize} tokens; " +
                 $"this model has {model.LayerCount} blocks, width {model.Width} and {model.Config.VocabSize} tokens. Fit a calibration for it.");
         }
 
-        double distance = Distance(fingerprint, Fingerprint(model, Layer));
+        double distance = Distance(fingerprint, Fingerprint(model, Math.Max(Layer, EndingLayer)));
         if (!(distance <= FingerprintTolerance))
         {
             throw new ArgumentException(
-                $"This calibration belongs to another model of the same size: after block {Layer} the activations of a few test tokens " +
+                $"This calibration belongs to another model of the same size: after block {Math.Max(Layer, EndingLayer)} the activations of a few test tokens " +
                 $"differ by {distance:P1} (at most {FingerprintTolerance:P0} is taken for rounding). Fit a calibration for this model.");
         }
     }

@@ -9,6 +9,12 @@ public sealed record SketchOptions
     /// <summary>The block after which the residual stream is read, from 0; null for <see cref="DepthShare"/> of the depth.</summary>
     public int? Layer { get; init; }
 
+    /// <summary>Which part of the depth the ending is read from, when <see cref="EndingLayer"/> is not given.</summary>
+    public double EndingDepthShare { get; init; } = 0.75;
+
+    /// <summary>The block after which the last token is read, from 0; null for <see cref="EndingDepthShare"/> of the depth.</summary>
+    public int? EndingLayer { get; init; }
+
     /// <summary>The most principal directions, hence numbers of a sketch.</summary>
     public int Components { get; init; } = 128;
 
@@ -33,8 +39,8 @@ public sealed record SketchOptions
     /// <summary>How many tokens run through the model at once.</summary>
     public int BatchTokens { get; init; } = 2048;
 
-    /// <summary>How many of the nearest records (by cosine) are scored.</summary>
-    public int Candidates { get; init; } = 20;
+    /// <summary>How many of the nearest records (by cosine and subject) are scored.</summary>
+    public int Candidates { get; init; } = 32;
 
     /// <summary>The share of prompts that were not edited which may be taken in by mistake.</summary>
     public double FalseScopeRate { get; init; } = 0.01;
@@ -75,18 +81,17 @@ public sealed record SketchOptions
     /// <summary>Seed of the rounds.</summary>
     public ulong Seed { get; init; } = 1;
 
-    internal int LayerFor(int layerCount)
-    {
-        if (Layer is { } given)
-        {
-            return (uint)given < (uint)layerCount
-                ? given
-                : throw new ArgumentException($"SketchOptions: layer {given} does not exist; the model has {layerCount} blocks, from 0.");
-        }
+    internal int LayerFor(int layerCount) => Layer is { } given
+        ? Existing(given, layerCount)
+        : Math.Max(0, Math.Min(Math.Max(1, (int)Math.Floor(DepthShare * layerCount)), layerCount - 2));
 
-        // A shallow model keeps its last block for edits, so that a sketch is ready before the first edited layer.
-        return Math.Max(0, Math.Min(Math.Max(1, (int)Math.Floor(DepthShare * layerCount)), layerCount - 2));
-    }
+    internal int EndingLayerFor(int layerCount) => EndingLayer is { } given
+        ? Existing(given, layerCount)
+        : Math.Min(layerCount - 1, (int)Math.Floor(EndingDepthShare * layerCount));
+
+    private static int Existing(int layer, int layerCount) => (uint)layer < (uint)layerCount
+        ? layer
+        : throw new ArgumentException($"SketchOptions: layer {layer} does not exist; the model has {layerCount} blocks, from 0.");
 }
 
 /// <summary>

@@ -8,9 +8,13 @@ namespace ElderManaged.Editing.Elder;
 /// <summary>The steps between hidden states and sketches, shared by sketching and calibration.</summary>
 internal static class SketchPooling
 {
-    /// <summary>Runs blocks 0 to <paramref name="layer"/> over consecutive prompts, as many at once as fit the batch.</summary>
+    /// <summary>
+    /// Runs the blocks over consecutive prompts, as many at once as fit the batch, and hands over the residual stream
+    /// after block <paramref name="layer"/> and after block <paramref name="endingLayer"/>.
+    /// </summary>
     public static void ForEachBatch(
-        TransformerModel model, IReadOnlyList<int[]> prompts, int layer, int batchTokens, Action<int, Tensor, SequenceLayout> use)
+        TransformerModel model, IReadOnlyList<int[]> prompts, int layer, int endingLayer, int batchTokens,
+        Action<int, Tensor, Tensor, SequenceLayout> use)
     {
         for (int first = 0, end; first < prompts.Count; first = end)
         {
@@ -29,8 +33,10 @@ internal static class SketchPooling
             int[][] batch = [.. prompts.Skip(first).Take(end - first)];
             using Tape tape = Tape.Start(record: false);
             ForwardContext context = new(new SequenceLayout([.. batch.Select(p => p.Length)]));
-            Tensor hidden = model.Blocks(model.Embed([.. batch.SelectMany(p => p)], context), context, 0, layer + 1);
-            use(first, hidden, context.Layout);
+            int lower = Math.Min(layer, endingLayer) + 1, upper = Math.Max(layer, endingLayer) + 1;
+            Tensor low = model.Blocks(model.Embed([.. batch.SelectMany(p => p)], context), context, 0, lower);
+            Tensor high = model.Blocks(low, context, lower, upper);
+            use(first, layer < endingLayer ? low : high, layer < endingLayer ? high : low, context.Layout);
         }
     }
 
@@ -52,18 +58,5 @@ internal static class SketchPooling
 
         TensorPrimitives.Multiply(mean, (float)(1 / total), mean);
         return mean;
-    }
-
-    public static float[] Normalised(Whitening whitening, float[] mean)
-    {
-        float[] sketch = new float[whitening.Components];
-        whitening.Apply(mean, sketch);
-        float norm = TensorPrimitives.Norm(sketch);
-        if (norm > 0)
-        {
-            TensorPrimitives.Multiply(sketch, 1 / norm, sketch);
-        }
-
-        return sketch;
     }
 }

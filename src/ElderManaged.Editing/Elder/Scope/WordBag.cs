@@ -21,6 +21,12 @@ internal sealed class WordBag
 
     public bool IsEmpty => words.Length == 0;
 
+    /// <summary>The words' hashes, ascending.</summary>
+    public ReadOnlySpan<ulong> Words => words;
+
+    /// <summary>What a word adds to <see cref="FoundIn"/> where it is found.</summary>
+    public float Share(int word) => weights[word] / total;
+
     /// <summary>The share of this bag's weight whose words are in <paramref name="other"/>; 0 for an empty bag.</summary>
     public double FoundIn(WordBag other)
     {

@@ -9,25 +9,26 @@ public sealed class FactIndexTests(ScopeFixture fixture) : IClassFixture<ScopeFi
     public void RanksAsAPlainScanDoes()
     {
         RandomSource random = new(3);
+        int half = fixture.Calibration.SketchWhitening.Mean.Components;
         float[][] sketches = [.. Enumerable.Range(0, 1000).Select(_ => fixture.Unit(random))];
+        int[][] prompts = [.. new[] { "The capital of Orland is", "The mayor of Brevia is" }.Select(fixture.Tokenizer.Encode)];
         FactIndex index = FactIndex.Empty(fixture.Calibration);
-        int[] prompt = fixture.Tokenizer.Encode("The capital of Orland is");
-        for (int i = 0; i < sketches.Length; i++)
-        {
-            index = index.Add($"f{i}", sketches[i], prompt);
-        }
-
+        FactRecord[] records = [.. sketches.Select((sketch, i) => new FactRecord($"f{i}", fixture.Calibration, sketch, prompts[i % 2], []))];
+        index = index.AddRange(records);
         for (int q = 0; q < 20; q++)
         {
             float[] query = fixture.Unit(random);
-            var ranked = index.Rank(query, prompt);
-            Assert.Equal(20, ranked.Count);
-            double[] cosines = [.. sketches.Select(s => s.Zip(query, (a, b) => (double)a * b).Sum())];
-            double[] best = [.. cosines.OrderDescending().Take(20)];
+            int[] asked = prompts[q % 2];
+            List<(int Number, FactRecord Record, double[] Features)> ranked = index.Rank(query, asked);
+            Assert.Equal(fixture.Calibration.Options.Candidates, ranked.Count);
+            double Cosine(int i) => sketches[i].Take(half).Zip(query, (a, b) => (double)a * b).Sum();
+            double Score(int i) => Cosine(i) + records[i].Subject.FoundIn(fixture.Calibration.WordsOf(asked));
+            double[] best = [.. Enumerable.Range(0, sketches.Length).Select(Score).OrderDescending().Take(ranked.Count)];
             for (int k = 0; k < ranked.Count; k++)
             {
-                Assert.Equal(cosines[ranked[k].Number], ranked[k].Features[0], 0.01); // 8 bits a number
-                Assert.Equal(best[k], ranked[k].Features[0], 0.02);
+                Assert.Equal(Cosine(ranked[k].Number), ranked[k].Features[0], 0.01); // 8 bits a number
+                Assert.Equal(best[k], Score(ranked[k].Number), 0.02);
+                Assert.Equal(q % 2, ranked[k].Number % 2); // the subject that is asked for comes first
             }
         }
     }

@@ -118,20 +118,16 @@ public sealed class SketchCalibrationTests(ScopeFixture fixture) : IClassFixture
     public void APassThatRunsAnywayCanBeShared()
     {
         int[][] prompts = [.. fixture.Facts.Take(5).Select(f => fixture.Tokenizer.Encode("It rained. " + f.Phrasings[1]))];
-        float[][]? shared = null;
         SequenceLayout layout = new([.. prompts.Select(p => p.Length)]);
-        PromptBatch.Prefill(fixture.Model, prompts, observe: (activation, layer, hidden) =>
-        {
-            if (activation == Activation.Hidden && layer == fixture.Sketcher.ObservedLayer)
-            {
-                shared = fixture.Sketcher.Sketch(hidden, layout, prompts);
-            }
-        });
+        ForwardContext context = new(layout);
+        (int meanLayer, int endingLayer) = fixture.Sketcher.ObservedLayers;
+        Tensor mean = fixture.Model.Blocks(fixture.Model.Embed([.. prompts.SelectMany(p => p)], context), context, 0, meanLayer);
+        Tensor ending = fixture.Model.Blocks(mean, context, meanLayer, endingLayer);
+        float[][] shared = fixture.Sketcher.Sketch(mean, ending, layout, prompts);
         float[][] own = fixture.Sketcher.Sketch(prompts);
-        Assert.NotNull(shared);
         for (int i = 0; i < own.Length; i++)
         {
-            Assert.Equal(1, own[i].Zip(shared[i], (a, b) => a * b).Sum(), 1e-4);
+            Assert.Equal(2, own[i].Zip(shared[i], (a, b) => a * b).Sum(), 1e-4); // two halves of length 1
             Assert.Equal(own[i], fixture.Sketcher.Sketch([prompts[i]])[0], (a, b) => Math.Abs(a - b) < 1e-4);
         }
     }
@@ -145,7 +141,7 @@ public sealed class SketchCalibrationTests(ScopeFixture fixture) : IClassFixture
     {
         CalibrationFact[] bare = [.. fixture.Facts.Select(f => f with { Subject = "" })];
         SketchCalibration calibration = SketchCalibration.Fit(fixture.Model, fixture.Tokenizer, fixture.Texts, bare, new SketchOptions { Components = 16, Rounds = 2 });
-        Assert.Equal(16, calibration.Components);
+        Assert.Equal(2 * 16, calibration.Components); // mean and ending
         Assert.InRange(calibration.Quality.FalseScopeFacts, 0, 0.01);
         Assert.InRange(calibration.Quality.ScopeRecall, 0.5, 1);
     }
