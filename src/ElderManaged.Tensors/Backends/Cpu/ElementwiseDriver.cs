@@ -4,14 +4,11 @@ using System.Runtime.Intrinsics;
 namespace ElderManaged.Tensors;
 
 /// <summary>
-/// Runs elementwise formulas over spans: vectors, the rest one by one, threads for long spans. Same bits at every width
-/// and for any number of threads. An output may be the same memory as an input, but not overlap it shifted.
+/// Runs elementwise formulas over spans: vectors, the rest one by one, with the same bits at every width. An output may be
+/// the same memory as an input, but not overlap it shifted. The ops call it block by block, see <see cref="RowBlocks"/>.
 /// </summary>
 internal static unsafe class ElementwiseDriver
 {
-    // Elements of one part: 64 KB, a few microseconds of work.
-    private const int PartLength = 16384;
-
     /// <summary>y = f(x).</summary>
     public static void Map<F>(ReadOnlySpan<float> x, Span<float> y)
         where F : struct, IUnaryFormula
@@ -20,24 +17,14 @@ internal static unsafe class ElementwiseDriver
         fixed (float* px = x)
         fixed (float* py = y)
         {
-            Run<UnaryValue<F>>(new Job(px, px, px, py, y.Length, Simd.Level));
+            Run<UnaryValue<F>>(new Job(px, px, px, py, y.Length));
         }
     }
 
-    /// <summary>dx += dy·f′(x), given y = f(x).</summary>
-    public static void AddSlope<F>(ReadOnlySpan<float> x, ReadOnlySpan<float> y, ReadOnlySpan<float> dy, Span<float> dx)
+    /// <summary>dx += dy·f′(x).</summary>
+    public static void AddSlope<F>(ReadOnlySpan<float> x, ReadOnlySpan<float> dy, Span<float> dx)
         where F : struct, IUnaryFormula
-    {
-        CheckLengths(typeof(F).Name, x.Length, y.Length, dx.Length);
-        CheckLengths(typeof(F).Name, dy.Length, dy.Length, dx.Length);
-        fixed (float* px = x)
-        fixed (float* py = y)
-        fixed (float* pdy = dy)
-        fixed (float* pdx = dx)
-        {
-            Run<UnarySlope<F>>(new Job(px, py, pdy, pdx, dx.Length, Simd.Level));
-        }
-    }
+        => AddSlope<F, UnarySlope<F>>(x, x, dy, dx);
 
     /// <summary>y = f(a, b).</summary>
     public static void Map<F>(ReadOnlySpan<float> a, ReadOnlySpan<float> b, Span<float> y)
@@ -48,7 +35,7 @@ internal static unsafe class ElementwiseDriver
         fixed (float* pb = b)
         fixed (float* py = y)
         {
-            Run<BinaryValue<F>>(new Job(pa, pb, pa, py, y.Length, Simd.Level));
+            Run<BinaryValue<F>>(new Job(pa, pb, pa, py, y.Length));
         }
     }
 
@@ -72,37 +59,31 @@ internal static unsafe class ElementwiseDriver
         fixed (float* pdy = dy)
         fixed (float* pTarget = target)
         {
-            Run<S>(new Job(pa, pb, pdy, pTarget, target.Length, Simd.Level));
+            Run<S>(new Job(pa, pb, pdy, pTarget, target.Length));
         }
     }
 
     private static void Run<S>(Job job)
         where S : struct, IStep
     {
-        int parts = (job.Length + PartLength - 1) / PartLength;
-        CpuThreads.Run(parts, job, static (j, part) =>
+        int done = Simd.Level switch
         {
-            int start = part * PartLength;
-            int end = Math.Min(j.Length, start + PartLength);
-            int i = j.Level switch
-            {
-                SimdLevel.Vector512 => Loop<S, Lanes512, Vector512<float>>(j, start, end),
-                SimdLevel.Vector256 => Loop<S, Lanes256, Vector256<float>>(j, start, end),
-                SimdLevel.Vector128 => Loop<S, Lanes128, Vector128<float>>(j, start, end),
-                _ => start,
-            };
-            Loop<S, Lanes1, float>(j, i, end);
-        });
+            SimdLevel.Vector512 => Loop<S, Lanes512, Vector512<float>>(job, 0),
+            SimdLevel.Vector256 => Loop<S, Lanes256, Vector256<float>>(job, 0),
+            SimdLevel.Vector128 => Loop<S, Lanes128, Vector128<float>>(job, 0),
+            _ => 0,
+        };
+        Loop<S, Lanes1, float>(job, done);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static int Loop<S, L, V>(Job job, int start, int end)
+    private static int Loop<S, L, V>(Job job, int start)
         where S : struct, IStep
         where L : struct, ILanes<V>
         where V : struct
     {
         int i = start;
-        for (; i + L.Width <= end; i += L.Width)
+        for (; i <= job.Length - L.Width; i += L.Width)
         {
             L.Store(job.Target + i, S.Step<L, V>(new(L.Load(job.A + i)), new(L.Load(job.B + i)), new(L.Load(job.Dy + i)), new(L.Load(job.Target + i))).Value);
         }
@@ -126,14 +107,13 @@ internal static unsafe class ElementwiseDriver
             where V : struct;
     }
 
-    private readonly struct Job(float* a, float* b, float* dy, float* target, int length, SimdLevel level)
+    private readonly struct Job(float* a, float* b, float* dy, float* target, int length)
     {
         public readonly float* A = a;
         public readonly float* B = b;
         public readonly float* Dy = dy;
         public readonly float* Target = target;
         public readonly int Length = length;
-        public readonly SimdLevel Level = level;
     }
 
     private readonly struct UnaryValue<F> : IStep
@@ -153,7 +133,7 @@ internal static unsafe class ElementwiseDriver
         public static Num<L, V> Step<L, V>(Num<L, V> a, Num<L, V> b, Num<L, V> dy, Num<L, V> before)
             where L : struct, ILanes<V>
             where V : struct
-            => Num<L, V>.Fma(dy, F.Slope(a, b), before);
+            => Num<L, V>.Fma(dy, F.Slope(a), before);
     }
 
     private readonly struct BinaryValue<F> : IStep

@@ -1,6 +1,6 @@
 namespace ElderManaged.Tensors;
 
-/// <summary>A function of one number with its derivative, written once for every width and device. Implement it in an empty struct.</summary>
+/// <summary>A function of one number with its derivative, written once for every width. Implement it in an empty struct.</summary>
 internal interface IUnaryFormula
 {
     /// <summary>y = f(x).</summary>
@@ -8,8 +8,8 @@ internal interface IUnaryFormula
         where L : struct, ILanes<V>
         where V : struct;
 
-    /// <summary>dy/dx. Given y too, which often makes it cheap.</summary>
-    static abstract Num<L, V> Slope<L, V>(Num<L, V> x, Num<L, V> y)
+    /// <summary>dy/dx.</summary>
+    static abstract Num<L, V> Slope<L, V>(Num<L, V> x)
         where L : struct, ILanes<V>
         where V : struct;
 }

@@ -21,9 +21,6 @@ internal readonly struct Num<L, V>(V value)
     public static Num<L, V> operator -(Num<L, V> a, Num<L, V> b) => new(L.Subtract(a.Value, b.Value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Num<L, V> operator -(Num<L, V> a) => new(L.Multiply(a.Value, L.Broadcast(-1f)));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Num<L, V> operator *(Num<L, V> a, Num<L, V> b) => new(L.Multiply(a.Value, b.Value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -32,12 +29,6 @@ internal readonly struct Num<L, V>(V value)
     /// <summary>a·b + c with one rounding.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Num<L, V> Fma(Num<L, V> a, Num<L, V> b, Num<L, V> c) => new(L.Fma(a.Value, b.Value, c.Value));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Num<L, V> Abs(Num<L, V> a) => new(L.Abs(a.Value));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Num<L, V> Sqrt(Num<L, V> a) => new(L.Sqrt(a.Value));
 
     /// <summary><paramref name="then"/> where a &lt; b, else <paramref name="otherwise"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -48,14 +39,12 @@ internal readonly struct Num<L, V>(V value)
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Num<L, V> Max(Num<L, V> a, Num<L, V> b) => IfLess(b, a, a, b);
 
+    /// <summary>The smaller one; not a number when <paramref name="b"/> is not.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Num<L, V> Exp(Num<L, V> a) => new(SimdMath.Exp<L, V>(a.Value));
+    public static Num<L, V> Min(Num<L, V> a, Num<L, V> b) => IfLess(a, b, a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Num<L, V> Log(Num<L, V> a) => new(SimdMath.Log<L, V>(a.Value));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Num<L, V> Tanh(Num<L, V> a) => new(SimdMath.Tanh<L, V>(a.Value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Num<L, V> Sigmoid(Num<L, V> a) => new(SimdMath.Sigmoid<L, V>(a.Value));

@@ -5,7 +5,7 @@ namespace ElderManaged.Tensors;
 /// <summary>
 /// Exponential, logarithm and their kin for vector registers of any width, written once: reduction of the argument,
 /// then a short Taylor series in fused multiply-adds. Exp and Log are within 1.1 units in the last place of the exact value,
-/// Tanh and Sigmoid, which divide, within 2.5 (the tests measure it); the same bits at every width.
+/// Sigmoid, which divides, within 2.5 (the tests measure it); the same bits at every width.
 /// </summary>
 internal static class SimdMath
 {
@@ -29,24 +29,6 @@ internal static class SimdMath
         x = L.IfLess(high, x, high, x);
         V r = Reduce<L, V>(x, out V n);
         return L.Scale(L.Add(ExpMinusOneNearZero<L, V>(r), L.Broadcast(1f)), n);
-    }
-
-    /// <summary>tanh x = t / (t + 2) with t = e²ˣ - 1, for |x| and the sign put back.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Tanh<L, V>(V x)
-        where L : struct, ILanes<V>
-        where V : struct
-    {
-        V y = L.Abs(x);
-        y = L.Add(y, y);
-        V high = L.Broadcast(20f); // tanh 10 rounds to 1
-        y = L.IfLess(high, y, high, y);
-        V r = Reduce<L, V>(y, out V n);
-        V power = L.Scale(L.Broadcast(1f), n);
-
-        // 2ⁿ·eʳ - 1 = 2ⁿ·(eʳ - 1) + (2ⁿ - 1): no digits are lost near zero, where n = 0.
-        V t = L.Fma(power, ExpMinusOneNearZero<L, V>(r), L.Subtract(power, L.Broadcast(1f)));
-        return L.CopySign(L.Divide(t, L.Add(t, L.Broadcast(2f))), x);
     }
 
     /// <summary>σ(x) = 1 / (1 + e⁻ˣ), from e^(-|x|), which cannot overflow.</summary>

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 
 namespace ElderManaged.Tensors;
 
@@ -13,62 +12,50 @@ public static partial class Op
     {
         ArgumentNullException.ThrowIfNull(x);
         Tensor y = Tape.NewTensor(x.Shape);
-        RowBlocks.Run(x.Length, 1, (x, y), static (s, block) =>
-            GeluFormula.Values(s.x.Span.Slice(block.First, block.Count), s.y.Span.Slice(block.First, block.Count)));
+        RowBlocks.Run(x.Length, 1, (x, y), static (s, block) => ElementwiseDriver.Map<GeluFormula>(block.Of(s.x), block.Of(s.y)));
         return !Tape.Wants(x)
             ? y
             : GradNode.Record("Gelu", y, x, static (x, y) =>
                 RowBlocks.Run(x.Length, 1, (x, dy: y.Grad!, dx: x.GradSink()), static (s, block) =>
-                    GeluFormula.AddGradients(
-                        s.x.Span.Slice(block.First, block.Count),
-                        s.dy.Span.Slice(block.First, block.Count),
-                        s.dx.Span.Slice(block.First, block.Count))));
+                    ElementwiseDriver.AddSlope<GeluFormula>(block.Of(s.x), block.Of(s.dy), block.Of(s.dx))));
     }
 }
 
 /// <summary>Value and slope of <see cref="Op.Gelu"/>.</summary>
-internal static class GeluFormula
+internal readonly struct GeluFormula : IUnaryFormula
 {
     private const float TwiceRoot = 1.5957691216057308f; // 2·√(2/π)
     private const float Cubic = 0.044715f;
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Value(Vector512<float> x) => x * Gate(x);
+    // Beyond ±16 the gate is 0 or 1 to the last bit; bounds there keep 0·∞ away.
+    private const float Far = 16;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Slope(Vector512<float> x)
+    public static Num<L, V> Value<L, V>(Num<L, V> x)
+        where L : struct, ILanes<V>
+        where V : struct
     {
-        // Beyond ±16 the gate is 0 or 1 to the last bit; the bound keeps 0·∞ away.
-        Vector512<float> b = Vector512.Min(Vector512.Max(x, Vector512.Create(-16f)), Vector512.Create(16f));
-        Vector512<float> gate = Gate(b);
-        Vector512<float> twoU = TwiceRoot * Vector512.FusedMultiplyAdd(b * b, Vector512.Create(3 * Cubic), Vector512<float>.One);
-        return Vector512.FusedMultiplyAdd(b * gate * (Vector512<float>.One - gate), twoU, gate);
+        x = Num<L, V>.Max(-Far, x);
+        return x * Gate(x);
     }
 
-    public static void Values(ReadOnlySpan<float> x, Span<float> y)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> Slope<L, V>(Num<L, V> x)
+        where L : struct, ILanes<V>
+        where V : struct
     {
-        for (int i = 0; i < x.Length; i += 16)
-        {
-            Lanes16.Store(Value(Lanes16.Load(x, i)), y, i);
-        }
-    }
-
-    public static void AddGradients(ReadOnlySpan<float> x, ReadOnlySpan<float> dy, Span<float> dx)
-    {
-        for (int i = 0; i < x.Length; i += 16)
-        {
-            Vector512<float> slope = Slope(Lanes16.Load(x, i));
-            Lanes16.Store(Vector512.FusedMultiplyAdd(slope, Lanes16.Load(dy, i), Lanes16.Load(dx, i)), dx, i);
-        }
+        x = Num<L, V>.Max(-Far, Num<L, V>.Min(Far, x));
+        Num<L, V> gate = Gate(x);
+        Num<L, V> slopeOfTwoU = TwiceRoot * Num<L, V>.Fma(x * x, 3 * Cubic, 1f);
+        return Num<L, V>.Fma(x * gate * (1f - gate), slopeOfTwoU, gate);
     }
 
     /// <summary>σ(2u).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Gate(Vector512<float> x)
-    {
-        Vector512<float> twoU = TwiceRoot * x * Vector512.FusedMultiplyAdd(x * x, Vector512.Create(Cubic), Vector512<float>.One);
-        return Vector512<float>.One / (Vector512<float>.One + Vector512.Exp(-twoU));
-    }
+    private static Num<L, V> Gate<L, V>(Num<L, V> x)
+        where L : struct, ILanes<V>
+        where V : struct
+        => Num<L, V>.Sigmoid(TwiceRoot * x * Num<L, V>.Fma(x * x, Cubic, 1f));
 }
 
 /// <summary>The plain double-precision twin of <see cref="Op.Gelu"/>.</summary>

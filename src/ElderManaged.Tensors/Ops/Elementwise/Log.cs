@@ -1,4 +1,4 @@
-using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 
 namespace ElderManaged.Tensors;
 
@@ -9,22 +9,29 @@ public static partial class Op
     {
         ArgumentNullException.ThrowIfNull(x);
         Tensor y = Tape.NewTensor(x.Shape);
-        RowBlocks.Run(x.Length, 1, (x, y), static (s, block) => TensorPrimitives.Log(block.Of(s.x), block.Of(s.y)));
+        RowBlocks.Run(x.Length, 1, (x, y), static (s, block) => ElementwiseDriver.Map<LogFormula>(block.Of(s.x), block.Of(s.y)));
         return !Tape.Wants(x)
             ? y
             : GradNode.Record("Log", y, x, static (x, y) =>
                 RowBlocks.Run(x.Length, 1, (x, dy: y.Grad!, dx: x.GradSink()), static (s, block) =>
-                {
-                    // d(log x) = dx / x
-                    ReadOnlySpan<float> x = block.Of(s.x);
-                    ReadOnlySpan<float> dy = block.Of(s.dy);
-                    Span<float> dx = block.Of(s.dx);
-                    for (int i = 0; i < x.Length; i += 16)
-                    {
-                        Lanes16.Store(Lanes16.Load(dx, i) + (Lanes16.Load(dy, i) / Lanes16.Load(x, i)), dx, i);
-                    }
-                }));
+                    ElementwiseDriver.AddSlope<LogFormula>(block.Of(s.x), block.Of(s.dy), block.Of(s.dx))));
     }
+}
+
+/// <summary>Value and slope of <see cref="Op.Log"/>.</summary>
+internal readonly struct LogFormula : IUnaryFormula
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> Value<L, V>(Num<L, V> x)
+        where L : struct, ILanes<V>
+        where V : struct
+        => Num<L, V>.Log(x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> Slope<L, V>(Num<L, V> x)
+        where L : struct, ILanes<V>
+        where V : struct
+        => 1f / x;
 }
 
 /// <summary>The plain double-precision twin of <see cref="Op.Log"/>.</summary>

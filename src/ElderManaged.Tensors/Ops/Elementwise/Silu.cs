@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 
 namespace ElderManaged.Tensors;
 
@@ -11,28 +10,12 @@ public static partial class Op
     {
         ArgumentNullException.ThrowIfNull(x);
         Tensor y = Tape.NewTensor(x.Shape);
-        RowBlocks.Run(x.Length, 1, (x, y), static (s, block) =>
-        {
-            ReadOnlySpan<float> x = block.Of(s.x);
-            Span<float> y = block.Of(s.y);
-            for (int i = 0; i < x.Length; i += 16)
-            {
-                Lanes16.Store(SiluFormula.Value(Lanes16.Load(x, i)), y, i);
-            }
-        });
+        RowBlocks.Run(x.Length, 1, (x, y), static (s, block) => ElementwiseDriver.Map<SiluFormula>(block.Of(s.x), block.Of(s.y)));
         return !Tape.Wants(x)
             ? y
             : GradNode.Record("Silu", y, x, static (x, y) =>
                 RowBlocks.Run(x.Length, 1, (x, dy: y.Grad!, dx: x.GradSink()), static (s, block) =>
-                {
-                    ReadOnlySpan<float> x = block.Of(s.x);
-                    ReadOnlySpan<float> dy = block.Of(s.dy);
-                    Span<float> dx = block.Of(s.dx);
-                    for (int i = 0; i < x.Length; i += 16)
-                    {
-                        Lanes16.Store(Lanes16.Load(dx, i) + (Lanes16.Load(dy, i) * SiluFormula.Slope(Lanes16.Load(x, i))), dx, i);
-                    }
-                }));
+                    ElementwiseDriver.AddSlope<SiluFormula>(block.Of(s.x), block.Of(s.dy), block.Of(s.dx))));
     }
 
     /// <summary>silu(gate) · up, element by element: the SwiGLU part of a feed-forward layer.</summary>
@@ -44,15 +27,7 @@ public static partial class Op
         RequireSameShape(gate, up);
         Tensor y = Tape.NewTensor(gate.Shape);
         RowBlocks.Run(gate.Length, 1, (gate, up, y), static (s, block) =>
-        {
-            ReadOnlySpan<float> gate = block.Of(s.gate);
-            ReadOnlySpan<float> up = block.Of(s.up);
-            Span<float> y = block.Of(s.y);
-            for (int i = 0; i < gate.Length; i += 16)
-            {
-                Lanes16.Store(SiluFormula.Value(Lanes16.Load(gate, i)) * Lanes16.Load(up, i), y, i);
-            }
-        });
+            ElementwiseDriver.Map<SiluGateFormula>(block.Of(s.gate), block.Of(s.up), block.Of(s.y)));
         return !Tape.Wants(gate, up)
             ? y
             : GradNode.Record("SiluGate", y, (gate, up), static (s, y) =>
@@ -61,27 +36,14 @@ public static partial class Op
                 Tensor? dup = Tape.Wants(s.up) ? s.up.GradSink() : null;
                 RowBlocks.Run(y.Length, 1, (s.gate, s.up, dy: y.Grad!, dgate, dup), static (s, block) =>
                 {
-                    ReadOnlySpan<float> gate = block.Of(s.gate);
-                    ReadOnlySpan<float> dy = block.Of(s.dy);
                     if (s.dgate is not null)
                     {
-                        ReadOnlySpan<float> up = block.Of(s.up);
-                        Span<float> dgate = block.Of(s.dgate);
-                        for (int i = 0; i < gate.Length; i += 16)
-                        {
-                            Vector512<float> slope = SiluFormula.Slope(Lanes16.Load(gate, i)) * Lanes16.Load(up, i);
-                            Lanes16.Store(Lanes16.Load(dgate, i) + (Lanes16.Load(dy, i) * slope), dgate, i);
-                        }
+                        ElementwiseDriver.AddSlopeA<SiluGateFormula>(block.Of(s.gate), block.Of(s.up), block.Of(s.dy), block.Of(s.dgate));
                     }
 
                     if (s.dup is not null)
                     {
-                        Span<float> dup = block.Of(s.dup);
-                        for (int i = 0; i < gate.Length; i += 16)
-                        {
-                            Vector512<float> slope = SiluFormula.Value(Lanes16.Load(gate, i));
-                            Lanes16.Store(Lanes16.Load(dup, i) + (Lanes16.Load(dy, i) * slope), dup, i);
-                        }
+                        ElementwiseDriver.AddSlopeB<SiluGateFormula>(block.Of(s.gate), block.Of(s.up), block.Of(s.dy), block.Of(s.dup));
                     }
                 });
             });
@@ -89,22 +51,51 @@ public static partial class Op
 }
 
 /// <summary>Value and slope of <see cref="Op.Silu"/>.</summary>
-internal static class SiluFormula
+internal readonly struct SiluFormula : IUnaryFormula
 {
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Value(Vector512<float> x) => x * Sigmoid(x);
+    // Beyond ±104 the sigmoid is 0 or 1 to the last bit; bounds there keep 0·∞ away.
+    private const float Far = 104;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Slope(Vector512<float> x)
+    public static Num<L, V> Value<L, V>(Num<L, V> x)
+        where L : struct, ILanes<V>
+        where V : struct
     {
-        // Beyond ±100 the sigmoid is 0 or 1 to the last bit; the bound keeps 0·∞ away.
-        Vector512<float> b = Vector512.Min(Vector512.Max(x, Vector512.Create(-100f)), Vector512.Create(100f));
-        Vector512<float> sigmoid = Sigmoid(b);
-        return sigmoid + (b * sigmoid * (Vector512<float>.One - sigmoid));
+        x = Num<L, V>.Max(-Far, x);
+        return x * Num<L, V>.Sigmoid(x);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Sigmoid(Vector512<float> x) => Vector512<float>.One / (Vector512<float>.One + Vector512.Exp(-x));
+    public static Num<L, V> Slope<L, V>(Num<L, V> x)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        x = Num<L, V>.Max(-Far, Num<L, V>.Min(Far, x));
+        Num<L, V> sigmoid = Num<L, V>.Sigmoid(x);
+        return Num<L, V>.Fma(x * sigmoid, 1f - sigmoid, sigmoid);
+    }
+}
+
+/// <summary>Value and slopes of <see cref="Op.SiluGate"/>.</summary>
+internal readonly struct SiluGateFormula : IBinaryFormula
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> Value<L, V>(Num<L, V> gate, Num<L, V> up)
+        where L : struct, ILanes<V>
+        where V : struct
+        => SiluFormula.Value(gate) * up;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> SlopeA<L, V>(Num<L, V> gate, Num<L, V> up)
+        where L : struct, ILanes<V>
+        where V : struct
+        => SiluFormula.Slope(gate) * up;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> SlopeB<L, V>(Num<L, V> gate, Num<L, V> up)
+        where L : struct, ILanes<V>
+        where V : struct
+        => SiluFormula.Value(gate);
 }
 
 /// <summary>The plain double-precision twin of <see cref="Op.Silu"/> and <see cref="Op.SiluGate"/>.</summary>

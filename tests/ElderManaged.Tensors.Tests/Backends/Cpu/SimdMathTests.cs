@@ -5,7 +5,6 @@ public sealed class SimdMathTests
     [Theory]
     [InlineData("exp", 1.1)]
     [InlineData("log", 1)]
-    [InlineData("tanh", 2.5)]
     [InlineData("sigmoid", 2.5)]
     public void Within_so_many_units_in_the_last_place(string name, double tolerance)
     {
@@ -44,7 +43,7 @@ public sealed class SimdMathTests
     [Fact]
     public void Special_values()
     {
-        foreach (string name in new[] { "exp", "log", "tanh", "sigmoid" })
+        foreach (string name in new[] { "exp", "log", "sigmoid" })
         {
             Assert.Equal(float.NaN, Ours(name, float.NaN));
         }
@@ -58,9 +57,6 @@ public sealed class SimdMathTests
         Assert.Equal(float.NaN, Ours("log", -1f));
         Assert.Equal(float.NaN, Ours("log", float.NegativeInfinity));
         Assert.Equal(0f, Ours("log", 1f));
-        Assert.Equal(1f, Ours("tanh", float.PositiveInfinity));
-        Assert.Equal(-1f, Ours("tanh", float.NegativeInfinity));
-        Assert.True(float.IsNegative(Ours("tanh", -0f)));
         Assert.Equal(1f, Ours("sigmoid", float.PositiveInfinity));
         Assert.Equal(0f, Ours("sigmoid", float.NegativeInfinity));
     }
@@ -69,7 +65,6 @@ public sealed class SimdMathTests
     {
         "exp" => Math.Exp(x),
         "log" => Math.Log(x),
-        "tanh" => Math.Tanh(x),
         _ => x >= 0 ? 1 / (1 + Math.Exp(-x)) : Math.Exp(x) / (1 + Math.Exp(x)),
     };
 
@@ -77,7 +72,6 @@ public sealed class SimdMathTests
     {
         "exp" => SimdMath.Exp<Lanes1, float>(x),
         "log" => SimdMath.Log<Lanes1, float>(x),
-        "tanh" => SimdMath.Tanh<Lanes1, float>(x),
         _ => SimdMath.Sigmoid<Lanes1, float>(x),
     };
 }

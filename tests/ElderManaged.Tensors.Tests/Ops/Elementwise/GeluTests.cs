@@ -45,11 +45,11 @@ public sealed class GeluTests
     [Fact]
     public void SpecialValuesFollowIeee()
     {
-        Tensor x = new(new Shape(5), [float.NaN, float.PositiveInfinity, -1e30f, 1e30f, 0]) { RequiresGrad = true };
+        Tensor x = new(new Shape(6), [float.NaN, float.PositiveInfinity, -1e30f, 1e30f, 0, float.NegativeInfinity]) { RequiresGrad = true };
         using Tape tape = Tape.Start();
         Tensor y = Op.Gelu(x);
-        Assert.Equal([float.NaN, float.PositiveInfinity, 0, 1e30f, 0], y.Span.ToArray());
-        tape.Backward(y, [1, 1, 1, 1, 1]);
-        Assert.Equal([float.NaN, 1, 0, 1, 0.5f], x.Grad!.Span.ToArray());
+        Assert.Equal([float.NaN, float.PositiveInfinity, 0, 1e30f, 0, 0], y.Span.ToArray());
+        tape.Backward(y, [1, 1, 1, 1, 1, 1]);
+        Assert.Equal([float.NaN, 1, 0, 1, 0.5f, 0], x.Grad!.Span.ToArray());
     }
 }

@@ -46,9 +46,9 @@ public sealed class SiluGateTests
     [Fact]
     public void SpecialValuesFollowIeee()
     {
-        Tensor gate = new(new Shape(3), [float.NaN, float.PositiveInfinity, -1e30f]);
-        Tensor up = new(new Shape(3), [0, -2, 5]);
-        Assert.Equal([float.NaN, float.NegativeInfinity, 0], Op.SiluGate(gate, up).Span.ToArray());
+        Tensor gate = new(new Shape(4), [float.NaN, float.PositiveInfinity, -1e30f, float.NegativeInfinity]);
+        Tensor up = new(new Shape(4), [0, -2, 5, 5]);
+        Assert.Equal([float.NaN, float.NegativeInfinity, 0, 0], Op.SiluGate(gate, up).Span.ToArray());
     }
 
     [Fact]
