@@ -41,7 +41,7 @@ internal static unsafe class SoftmaxKernel
         Vector512<float> max = Vector512.Create(TensorPrimitives.Max(x));
         for (int i = 0; i < x.Length; i += 16)
         {
-            Lanes16.Store(Vector512.Exp(Lanes16.Load(x, i) - max), y, i);
+            Lanes16.Store(SimdMath.Exp<Lanes512, Vector512<float>>(Lanes16.Load(x, i) - max), y, i);
         }
 
         fixed (float* p = y)
