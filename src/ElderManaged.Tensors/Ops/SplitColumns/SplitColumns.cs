@@ -22,21 +22,23 @@ public static partial class Op
     {
         int c = x.Columns / 3;
         Tensor y = Tape.NewTensor(new Shape(x.Rows, c));
-        for (int r = 0; r < y.Rows; r++)
+        RowBlocks.Run(y.Rows, c, (x, y, start: part * c), static (s, block) =>
         {
-            x.Row(r).Slice(part * c, c).CopyTo(y.Row(r));
-        }
-
+            for (int row = block.First; row < block.End; row++)
+            {
+                s.x.Row(row).Slice(s.start, s.y.Columns).CopyTo(s.y.Row(row));
+            }
+        });
         return !Tape.Wants(x)
             ? y
-            : GradNode.Record("SplitColumns3", y, (x, part), static (s, y) =>
-            {
-                Tensor dx = s.x.GradSink();
-                for (int r = 0; r < y.Rows; r++)
+            : GradNode.Record("SplitColumns3", y, (x, start: part * c), static (s, y) =>
+                RowBlocks.Run(y.Rows, y.Columns, (dx: s.x.GradSink(), dy: y.Grad!, s.start), static (s, block) =>
                 {
-                    Span<float> target = dx.Row(r).Slice(s.part * y.Columns, y.Columns);
-                    TensorPrimitives.Add(target, y.Grad!.Row(r), target);
-                }
-            });
+                    for (int row = block.First; row < block.End; row++)
+                    {
+                        Span<float> target = s.dx.Row(row).Slice(s.start, s.dy.Columns);
+                        TensorPrimitives.Add(target, s.dy.Row(row), target);
+                    }
+                }));
     }
 }
