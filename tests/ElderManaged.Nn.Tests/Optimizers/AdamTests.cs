@@ -1,0 +1,190 @@
+using ElderManaged.Tensors;
+using ElderManaged.Testing;
+
+namespace ElderManaged.Nn.Tests;
+
+public sealed class AdamTests
+{
+    private static readonly AdamOptions Options = new() { LearningRate = 0.01f, Beta1 = 0.8f, Beta2 = 0.95f, Epsilon = 1e-6f, WeightDecay = 0.1f };
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(37)]
+    [InlineData(40_003)]
+    public void FollowsThePlainRecurrence(int length)
+    {
+        // A matrix decays, a vector does not.
+        foreach (Shape shape in new[] { new Shape(1, length), new Shape(length) })
+        {
+            Parameter parameter = Draw("p", shape, 1);
+            double[] p = [.. parameter.Value.Span.ToArray()];
+            double[] m = new double[length];
+            double[] v = new double[length];
+            Adam adam = new([parameter], Options);
+            for (int step = 1; step <= 6; step++)
+            {
+                float[] g = Numbers(length, (ulong)(100 + step));
+                adam.ZeroGrad();
+                g.CopyTo(parameter.Value.GradSink().Span);
+                adam.LearningRate = 0.01f * step;
+                adam.Step(0.5f);
+                PlainStep(p, m, v, g, 0.5, 0.01 * step, step, parameter.Decays ? Options.WeightDecay : 0);
+                OpChecks.AssertClose(p, parameter.Value.Span, 1e-5, $"{shape}, step {step}");
+            }
+
+            (string name, float[] first, float[] second) = Assert.Single(adam.Moments);
+            Assert.Equal("p", name);
+            Assert.Equal(6, adam.Steps);
+            OpChecks.AssertClose(m, first, 1e-5, "first moments");
+            OpChecks.AssertClose(v, second, 1e-5, "second moments");
+        }
+    }
+
+    [Fact]
+    public void DecayIsDecoupledFromTheGradient()
+    {
+        // No gradient, no momentum: what is left is p·(1 − lr·decay), and only for matrices.
+        Parameter matrix = new("w", Tensor.Full(new Shape(2, 2), 4));
+        Parameter vector = new("b", Tensor.Full(new Shape(3), 4));
+        new Adam([matrix, vector], Options with { LearningRate = 0.5f }).Step();
+        Assert.All(matrix.Value.Span.ToArray(), value => Assert.Equal(3.8, value, 1e-6));
+        Assert.All(vector.Value.Span.ToArray(), value => Assert.Equal(4, value));
+    }
+
+    [Fact]
+    public void MomentumMovesAParameterWithoutGradient()
+    {
+        Parameter parameter = Draw("p", new Shape(20), 1);
+        Adam adam = new([parameter], Options);
+        parameter.Value.GradSink().Span.Fill(1);
+        adam.Step();
+        float[] before = parameter.Value.Span.ToArray();
+        adam.ZeroGrad();
+        adam.Step();
+        Assert.All(before.Zip(parameter.Value.Span.ToArray()), pair => Assert.True(pair.Second < pair.First));
+    }
+
+    [Fact]
+    public void ResetIsANewOptimiser()
+    {
+        Parameter a = Draw("p", new Shape(3, 7), 1);
+        Parameter b = Draw("p", new Shape(3, 7), 1);
+        float[] start = a.Value.Span.ToArray();
+        Adam used = new([a], Options);
+        StepWith(used, a, 5);
+        StepWith(used, a, 6);
+        used.Reset();
+        Assert.Equal(0, used.Steps);
+        start.CopyTo(a.Value.Span);
+        StepWith(used, a, 7);
+        StepWith(new Adam([b], Options), b, 7);
+        Assert.Equal(b.Value.Span.ToArray(), a.Value.Span.ToArray());
+    }
+
+    [Fact]
+    public void ResumesFromSavedMoments()
+    {
+        Parameter a = Draw("p", new Shape(21), 1);
+        Adam adam = new([a], Options);
+        StepWith(adam, a, 5);
+        Parameter b = new("p", new Tensor(new Shape(21), a.Value.Span.ToArray()));
+        Adam resumed = new([b], Options);
+        foreach (((string _, float[] first, float[] second), (string _, float[] intoFirst, float[] intoSecond)) in adam.Moments.Zip(resumed.Moments))
+        {
+            first.CopyTo(intoFirst, 0);
+            second.CopyTo(intoSecond, 0);
+        }
+
+        resumed.ResumeAt(adam.Steps);
+        StepWith(adam, a, 6);
+        StepWith(resumed, b, 6);
+        Assert.Equal(a.Value.Span.ToArray(), b.Value.Span.ToArray());
+    }
+
+    [Fact]
+    public void ThreadsDoNotChangeBits()
+    {
+        int before = CpuThreads.Count;
+        try
+        {
+            CpuThreads.Count = 1;
+            float[] one = Run();
+            CpuThreads.Count = 3;
+            Assert.Equal(one, Run());
+        }
+        finally
+        {
+            CpuThreads.Count = before;
+        }
+
+        static float[] Run()
+        {
+            Parameter parameter = Draw("p", new Shape(100_003), 1);
+            Adam adam = new([parameter], Options);
+            StepWith(adam, parameter, 5);
+            StepWith(adam, parameter, 6);
+            return parameter.Value.Span.ToArray();
+        }
+    }
+
+    [Fact]
+    public void AllocatesNothingOnceWarm()
+    {
+        Parameter parameter = Draw("p", new Shape(70_001), 1);
+        Adam adam = new([parameter], Options);
+        for (int i = 0; i < 3; i++)
+        {
+            adam.Step();
+        }
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        adam.Step();
+        adam.ZeroGrad();
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [Fact]
+    public void GradientNormIsOverAllParameters()
+    {
+        Parameter a = Draw("a", new Shape(3, 11), 1);
+        Parameter b = Draw("b", new Shape(40_005), 2);
+        Parameter none = Draw("none", new Shape(5), 3);
+        Adam adam = new([a, b, none], Options);
+        Assert.Equal(0, adam.GradientNorm());
+        float[] ga = Numbers(33, 8);
+        float[] gb = Numbers(40_005, 9);
+        ga.CopyTo(a.Value.GradSink().Span);
+        gb.CopyTo(b.Value.GradSink().Span);
+        double expected = Math.Sqrt(ga.Concat(gb).Sum(g => (double)g * g));
+        Assert.Equal(expected, adam.GradientNorm(), 1e-10 * expected);
+    }
+
+    // The formulas in the documentation of Adam, as they stand there.
+    private static void PlainStep(double[] p, double[] m, double[] v, float[] g, double scale, double rate, int t, double decay)
+    {
+        for (int i = 0; i < p.Length; i++)
+        {
+            double gradient = g[i] * scale;
+            m[i] = (Options.Beta1 * m[i]) + ((1 - Options.Beta1) * gradient);
+            v[i] = (Options.Beta2 * v[i]) + ((1 - Options.Beta2) * gradient * gradient);
+            double mean = m[i] / (1 - Math.Pow(Options.Beta1, t));
+            double root = Math.Sqrt(v[i]) / Math.Sqrt(1 - Math.Pow(Options.Beta2, t));
+            p[i] -= rate * ((mean / (root + Options.Epsilon)) + (decay * p[i]));
+        }
+    }
+
+    private static void StepWith(Adam adam, Parameter parameter, ulong seed)
+    {
+        Numbers(parameter.Value.Length, seed).CopyTo(parameter.Value.GradSink().Span);
+        adam.Step();
+    }
+
+    private static Parameter Draw(string name, Shape shape, ulong seed) => new(name, new Tensor(shape, Numbers(shape.Length, seed)));
+
+    private static float[] Numbers(int length, ulong seed)
+    {
+        float[] values = new float[length];
+        new RandomSource(seed).FillGaussian(values, 1);
+        return values;
+    }
+}
