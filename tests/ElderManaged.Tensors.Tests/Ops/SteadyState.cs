@@ -9,6 +9,7 @@ internal static class SteadyState
         for (int i = 0; i < 10; i++)
         {
             Run(step);
+            Thread.Sleep(2); // The other threads fall asleep, so that waking them is warmed up too.
         }
 
         long before = GC.GetAllocatedBytesForCurrentThread();

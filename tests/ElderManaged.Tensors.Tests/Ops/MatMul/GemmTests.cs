@@ -129,6 +129,7 @@ public sealed class GemmTests
             for (int i = 0; i < 3; i++)
             {
                 Gemm.Multiply(false, true, m, n, k, a, k, b, k, c, n);
+                Thread.Sleep(2); // The other threads fall asleep, so that waking them is warmed up too.
             }
 
             long before = GC.GetAllocatedBytesForCurrentThread();
