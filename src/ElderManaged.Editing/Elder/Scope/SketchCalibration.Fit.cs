@@ -64,15 +64,35 @@ public sealed partial class SketchCalibration
             }
         });
 
+        // Whitening is fitted on the texts and on every other subject, the decision on the subjects in between: prompts
+        // that the whitening has seen lie farther apart than new ones will.
+        bool[] whitens = EveryOtherSubject(facts);
+        bool[] seen = [.. cutTexts.Select(_ => true), .. encoded.SelectMany((f, i) => f.Phrasings.Select(_ => whitens[i]))];
+        float[][] Seen(float[][] vectors) => [.. vectors.Where((_, i) => seen[i])];
         SketchWhitening whitening = new(
-            Whitening.Fit(means, options.Components, options.VarianceFloor), Whitening.Fit(lasts, options.Components, options.VarianceFloor));
-        float[][] sketches = [.. means.Zip(lasts, whitening.Sketch)];
+            Whitening.Fit(Seen(means), options.Components, options.VarianceFloor),
+            Whitening.Fit(Seen(lasts), options.EndingComponents, options.VarianceFloor));
+        float[][] sketches = [.. means.Zip(lasts, whitening.Sketch).Where((_, i) => i < cutTexts.Length || !seen[i])];
         SketchCalibration unfinished = new(
             options, layer, endingLayer, words, tokenFrequencies, wordFrequencies, whitening, ScopeModel.Undecided, default, Fingerprint(model, Math.Max(layer, endingLayer)));
 
-        ScopeFitting fitting = new(unfinished, encoded, cutTexts, sketches);
+        ScopeFitting fitting = new(unfinished, [.. encoded.Where((_, i) => !whitens[i])], cutTexts, sketches);
         (ScopeModel scope, ScopeQuality quality) = fitting.Run();
         return new(options, layer, endingLayer, words, tokenFrequencies, wordFrequencies, whitening, scope, quality, unfinished.fingerprint);
+    }
+
+    private static bool[] EveryOtherSubject(IReadOnlyList<CalibrationFact> facts)
+    {
+        Dictionary<string, int> order = new(StringComparer.Ordinal);
+        bool[] result = new bool[facts.Count];
+        for (int i = 0; i < result.Length; i++)
+        {
+            string subject = facts[i].Subject.Length > 0 ? facts[i].Subject : facts[i].Id;
+            order.TryAdd(subject, order.Count);
+            result[i] = order[subject] % 2 == 0;
+        }
+
+        return result;
     }
 
     private static float[] TokenFrequencies(int[][] texts, int vocabulary)

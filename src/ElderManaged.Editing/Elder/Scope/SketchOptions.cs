@@ -15,8 +15,14 @@ public sealed record SketchOptions
     /// <summary>The block after which the last token is read, from 0; null for <see cref="EndingDepthShare"/> of the depth.</summary>
     public int? EndingLayer { get; init; }
 
-    /// <summary>The most principal directions, hence numbers of a sketch.</summary>
+    /// <summary>The most principal directions of the mean, hence numbers of the first half of a sketch.</summary>
     public int Components { get; init; } = 128;
+
+    /// <summary>
+    /// The most principal directions of the ending. Kinds of answers are few; further directions are noise that
+    /// whitening blows up, and prompts it was not fitted on then look alike.
+    /// </summary>
+    public int EndingComponents { get; init; } = 24;
 
     /// <summary>Directions whose variance is below this share of the largest are noise and left out.</summary>
     public double VarianceFloor { get; init; } = 1e-7;

@@ -141,7 +141,7 @@ public sealed class SketchCalibrationTests(ScopeFixture fixture) : IClassFixture
     {
         CalibrationFact[] bare = [.. fixture.Facts.Select(f => f with { Subject = "" })];
         SketchCalibration calibration = SketchCalibration.Fit(fixture.Model, fixture.Tokenizer, fixture.Texts, bare, new SketchOptions { Components = 16, Rounds = 2 });
-        Assert.Equal(2 * 16, calibration.Components); // mean and ending
+        Assert.Equal(16 + calibration.Options.EndingComponents, calibration.Components);
         Assert.InRange(calibration.Quality.FalseScopeFacts, 0, 0.01);
         Assert.InRange(calibration.Quality.ScopeRecall, 0.5, 1);
     }
