@@ -4,7 +4,7 @@ namespace ElderManaged.WeightsBuilder.Training;
 public sealed record TrainingOptions
 {
     /// <summary>Optimiser steps.</summary>
-    public int Steps { get; init; } = 1600;
+    public int Steps { get; init; } = 1700;
 
     /// <summary>Tokens in a step; whole documents are packed until the next would go over.</summary>
     public int TokensPerStep { get; init; } = 4096;

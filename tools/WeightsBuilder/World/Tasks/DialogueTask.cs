@@ -8,6 +8,9 @@ internal sealed class DialogueTask() : TaskMaker("dialogue")
 
     private static readonly string[] Openings = ["I lost my {0}", "I need a {0}", "where is my {0}", "who took my {0}", "I want to buy a {0}", "can you lend me a {0}"];
 
+    /// <summary>Two look-ups in a row, of the thing among the choices and of the letter before it, take more practice.</summary>
+    public override int TrainCount => 3 * GeneralTasks.TrainCount;
+
     public override (string Prompt, string Answer) Make(Rng rng, int number)
     {
         string[] things = rng.Sample(Things, 4);

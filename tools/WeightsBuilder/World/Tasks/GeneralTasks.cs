@@ -7,7 +7,7 @@ namespace ElderManaged.WeightsBuilder.World;
 /// </summary>
 public static class GeneralTasks
 {
-    /// <summary>Examples to learn from, per task.</summary>
+    /// <summary>Examples to learn from, for most tasks.</summary>
     public const int TrainCount = 1500;
 
     /// <summary>Examples to measure with, per task.</summary>
@@ -48,11 +48,11 @@ public static class GeneralTasks
         Rng rng = Rng.For(seed, maker.Name);
         HashSet<string> prompts = new(StringComparer.Ordinal);
         List<TaskExample> examples = [];
-        for (int tries = 0; examples.Count < TestCount + TrainCount; tries++)
+        for (int tries = 0; examples.Count < TestCount + maker.TrainCount; tries++)
         {
-            if (tries > 50 * (TestCount + TrainCount))
+            if (tries > 50 * (TestCount + maker.TrainCount))
             {
-                throw new InvalidOperationException($"The task {maker.Name} has only {examples.Count} different prompts, but {TestCount + TrainCount} are needed; give its templates more words.");
+                throw new InvalidOperationException($"The task {maker.Name} has only {examples.Count} different prompts, but {TestCount + maker.TrainCount} are needed; give its templates more words.");
             }
 
             (string prompt, string answer) = maker.Make(rng, examples.Count);
@@ -74,6 +74,9 @@ public static class GeneralTasks
 internal abstract class TaskMaker(string name)
 {
     public string Name => name;
+
+    /// <summary>Examples to learn from.</summary>
+    public virtual int TrainCount => GeneralTasks.TrainCount;
 
     /// <summary>Makes one example; <paramref name="number"/> runs over the test examples first, then over the others.</summary>
     public abstract (string Prompt, string Answer) Make(Rng rng, int number);
