@@ -48,7 +48,7 @@ public sealed class EditorSession : IDisposable
         this.editor = editor;
         this.state = state;
         this.encoder = encoder;
-        create = editor is IPersistentEditor p ? () => EditorFactory.Create(p.Name, model.Transformer, p.OptionsJson, (p as ElderEditor)?.EmptyFinder) : null;
+        create = editor is IPersistentEditor p ? () => EditorFactory.Create(p.Name, model.Transformer, p.OptionsJson, new ElderParts((p as ElderEditor)?.EmptyFinder)) : null;
         history = [.. records];
         history.ForEach(CountFacts);
         current = editor.Current;

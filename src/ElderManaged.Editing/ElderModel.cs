@@ -21,6 +21,8 @@ namespace ElderManaged.Editing;
 /// <remarks>Never changes; for any number of threads.</remarks>
 public sealed class ElderModel
 {
+    private const int LeadingSentences = 96;
+
     private readonly Lazy<string> hash;
     private readonly Lazy<SketchCalibration> calibration;
 
@@ -144,9 +146,7 @@ public sealed class ElderModel
     /// <param name="optionsJson">The options that differ from the method's defaults.</param>
     /// <param name="calibration">How <c>elder</c> recognises facts; null for <see cref="Calibration"/>. Others have no use for one.</param>
     public IPersistentEditor CreateEditor(string method, string? optionsJson = null, SketchCalibration? calibration = null) =>
-        EditorFactory.Create(
-            method, Transformer, optionsJson,
-            method == "elder" ? new SketchFactFinder(new PromptSketcher(Transformer, calibration ?? Calibration)) : null);
+        EditorFactory.Create(method, Transformer, optionsJson, method == "elder" ? Parts(calibration ?? Calibration) : default);
 
     /// <summary>Starts a stream of edits.</summary>
     /// <param name="method">One of <see cref="EditorFactory.Names"/>.</param>
@@ -171,6 +171,11 @@ public sealed class ElderModel
         int[] tokens = Generator.Generate(batch, new GenerationOptions { MaxTokens = maxTokens }, null, cancellationToken)[0];
         return new Answer(Tokenizer.Decode(tokens).Trim(), InScope: false, null, double.NaN, tokens.Length < maxTokens);
     }
+
+    // A line break keeps the first word of the prompt the token that it is at the beginning of a text.
+    private ElderParts Parts(SketchCalibration calibration) => new(
+        new SketchFactFinder(new PromptSketcher(Transformer, calibration)),
+        [.. BuiltInCalibration.Texts(LeadingSentences, seed: 2).Where(text => text.EndsWith('.')).Select(text => Tokenizer.Encode(text + "\n"))]);
 
     private string HashOfFiles()
     {

@@ -134,6 +134,7 @@ public sealed record ElderOptions
         RouterLoss = RouterLoss.None,
         LearningRate = 1e-3f,
         RehearsedRows = 4,
+        Iterations = 150, // a bound for long answers; early stop ends most batches after 20 to 40
         EarlyStopProbability = 0.9f,
         ActFromLastPromptToken = true,
     };

@@ -46,12 +46,14 @@ public sealed class EditDataset
         EditDatasetFormat format = options.Format == EditDatasetFormat.Auto ? Detect(file) : options.Format;
         IEnumerable<EditRecord?> source = format == EditDatasetFormat.Csv ? CsvRecords.Read(file) : JsonRecords(file, format, options.ZsreTarget);
 
+        // What users write themselves is taught as it is; only the benchmarks' protocol wants something held out.
+        bool needsRephrasing = options.RequireRephrasing && format is not (EditDatasetFormat.Plain or EditDatasetFormat.Csv);
         var records = new List<EditRecord>();
         var ids = new HashSet<string>(StringComparer.Ordinal);
         int skipped = 0;
         foreach (EditRecord? record in source)
         {
-            if (record is null || (options.RequireRephrasing && record.Rephrasings.Count == 0))
+            if (record is null || (needsRephrasing && record.Rephrasings.Count == 0))
             {
                 skipped++;
                 continue;
@@ -73,7 +75,7 @@ public sealed class EditDataset
         {
             throw new DatasetException(path, null, skipped == 0
                 ? "has no records"
-                : $"all {skipped} records lack {(options.RequireRephrasing ? "a rephrasing or the chosen kind of target" : "an alternative target (use the answers instead)")}");
+                : $"all {skipped} records lack {(needsRephrasing ? "a rephrasing or the chosen kind of target" : "an alternative target (use the answers instead)")}");
         }
 
         return new EditDataset(path, file.Sha256, format, records, skipped);

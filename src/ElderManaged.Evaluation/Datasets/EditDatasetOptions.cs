@@ -44,6 +44,8 @@ public sealed record EditDatasetOptions
     /// <summary>Stop after this many records; null for all. Lines after the last one taken are not checked.</summary>
     public int? Limit { get; init; }
 
-    /// <summary>Take only records with at least one rephrasing, as the paper's protocol does.</summary>
+    /// <summary>
+    /// Take only records with at least one rephrasing, as the paper's protocol does; plain files and CSV are taken whole.
+    /// </summary>
     public bool RequireRephrasing { get; init; }
 }

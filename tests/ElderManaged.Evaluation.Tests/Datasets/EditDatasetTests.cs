@@ -87,15 +87,22 @@ public class EditDatasetTests
     public void LimitCountsOnlyWhatIsTaken()
     {
         const string lines = """
-            {"prompt":"a","target":"b"}
-            {"prompt":"c","target":"d","rephrasings":["e"]}
-            {"prompt":"f","target":"g","rephrasings":["h"]}
+            {"input":"a","output":[{"answer":"b"}],"filtered_rephrases":[]}
+            {"input":"c","output":[{"answer":"d"}],"filtered_rephrases":["e"]}
+            {"input":"f","output":[{"answer":"g"}],"filtered_rephrases":["h"]}
             broken, but after the last line that is needed
             """;
         EditDataset data = Load(lines, new() { Limit = 2, RequireRephrasing = true });
         Assert.Equal(["c", "f"], data.Records.Select(record => record.Edit.Prompt));
         Assert.Equal(1, data.Skipped);
         Assert.Throws<ArgumentOutOfRangeException>(() => Load(lines, new() { Limit = 0 }));
+    }
+
+    [Fact]
+    public void PlainEditsNeedNoRephrasing()
+    {
+        EditDataset data = Load("""{"prompt":"a","target":"b"}""", new() { RequireRephrasing = true });
+        Assert.Equal("a", Assert.Single(data.Records).Edit.Prompt);
     }
 
     [Fact]
