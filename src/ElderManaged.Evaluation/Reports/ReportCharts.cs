@@ -24,7 +24,7 @@ internal static class ReportCharts
         {
             BarSeries bars = new()
             {
-                Title = figures[f].Name, XAxisKey = "share", YAxisKey = "methods", FillColor = OxyColor.Parse(Palette[f]), StrokeThickness = 0,
+                Title = Roomy(figures[f].Name), XAxisKey = "share", YAxisKey = "methods", FillColor = OxyColor.Parse(Palette[f]), StrokeThickness = 0,
             };
             bars.Items.AddRange(methods.Select((m, i) => new BarItem(100 * (figures[f].Value(m) ?? 0), i)));
             plot.Series.Add(bars);
@@ -44,7 +44,7 @@ internal static class ReportCharts
         {
             LineSeries line = new()
             {
-                Title = EditMethods.Label(outcome.Result.Name), YAxisKey = "share", StrokeThickness = 2, MarkerType = MarkerType.Circle, MarkerSize = 3,
+                Title = Roomy(EditMethods.Label(outcome.Result.Name)), YAxisKey = "share", StrokeThickness = 2, MarkerType = MarkerType.Circle, MarkerSize = 3,
                 Color = OxyColor.Parse(Palette[index * 2 % Palette.Length + (index * 2 / Palette.Length)]),
             };
             line.Points.AddRange(outcome.Curve.Select(p => new DataPoint(p.Edits, 100 * p.Reliability)));
@@ -57,8 +57,15 @@ internal static class ReportCharts
 
     private static PlotModel Plot(string title)
     {
-        PlotModel plot = new() { Title = title, TitleFontSize = 14, PlotAreaBorderThickness = new OxyThickness(1, 0, 0, 1), Background = OxyColors.White };
-        plot.Legends.Add(new Legend { LegendPosition = LegendPosition.RightTop, LegendPlacement = LegendPlacement.Outside });
+        PlotModel plot = new()
+        {
+            Title = title, TitleFontSize = 14, DefaultFont = "Arial", PlotAreaBorderThickness = new OxyThickness(1, 0, 0, 1),
+            Background = OxyColors.White,
+        };
+        plot.Legends.Add(new Legend
+        {
+            LegendPosition = LegendPosition.RightTop, LegendPlacement = LegendPlacement.Outside, LegendLineSpacing = 6,
+        });
         return plot;
     }
 
@@ -67,6 +74,9 @@ internal static class ReportCharts
         Position = AxisPosition.Left, Key = key, Minimum = 0, Maximum = 105, MajorStep = 20, Title = "%",
         MajorGridlineStyle = LineStyle.Solid, MajorGridlineColor = OxyColor.Parse("#e6e6e6"),
     };
+
+    // The exporter measures text with metrics of its own and cuts legends there; a browser's font is wider.
+    private static string Roomy(string name) => name + new string('\u00A0', 2 + (name.Length / 3));
 
     private static string Svg(PlotModel plot)
     {
