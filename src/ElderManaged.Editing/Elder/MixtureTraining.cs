@@ -18,6 +18,8 @@ public readonly record struct ElderIteration(int Iteration, double TargetLoss, d
 /// </summary>
 internal sealed class MixtureTraining(TransformerModel model, ElderOptions options, Mixture mixture)
 {
+    private readonly IStopRule stop = options.EarlyStopProbability is { } enough ? new LeastProbabilityReached(enough) : new AllIterations();
+
     /// <summary>Called after the gradients of an iteration are there and before its step.</summary>
     public Action<ElderIteration>? BeforeStep { get; init; }
 
@@ -69,7 +71,7 @@ internal sealed class MixtureTraining(TransformerModel model, ElderOptions optio
                 throw Diverged($"the loss became {total.Value} in iteration {i}");
             }
 
-            if (options.EarlyStopProbability is { } enough && LeastProbability(logits, rows) >= enough)
+            if (stop.Reached(logits, rows.Targets, rows.NewTargets))
             {
                 return (i, loss);
             }
@@ -121,19 +123,6 @@ internal sealed class MixtureTraining(TransformerModel model, ElderOptions optio
         RouterLoss.Balancing => RouterLosses.Balancing(scores),
         _ => null,
     };
-
-    private static double LeastProbability(Tensor logits, TrainingRows rows)
-    {
-        float[] losses = new float[rows.Targets.Length];
-        Op.TokenLosses(logits, rows.Targets, losses, new bool[losses.Length]);
-        float worst = 0;
-        foreach (float loss in losses.AsSpan(0, rows.NewTargets))
-        {
-            worst = Math.Max(worst, loss);
-        }
-
-        return Math.Exp(-worst);
-    }
 
     private EditException Diverged(string what) =>
         new($"ELDER: {what} at a learning rate of {options.LearningRate}; nothing of this batch was kept. Lower the learning rate.");
