@@ -1,4 +1,5 @@
 using System.Reflection;
+using ElderManaged.Testing;
 
 namespace ElderManaged.Architecture.Tests;
 
@@ -54,13 +55,13 @@ public sealed class RoomTests
         string[] rooms = [.. House.Select(r => ProjectOf(r.Room))];
         for (int i = 0; i < rooms.Length; i++)
         {
-            string project = File.ReadAllText(Path.Combine(Root(), "src", rooms[i], $"{rooms[i]}.csproj"));
+            string project = File.ReadAllText(Path.Combine(SharedData.RequireRepository(), "src", rooms[i], $"{rooms[i]}.csproj"));
             Assert.All(rooms.Skip(i), right => Assert.DoesNotContain($"/{right}.csproj", project, StringComparison.Ordinal));
             Assert.DoesNotContain("xunit", project, StringComparison.OrdinalIgnoreCase);
             Assert.DoesNotContain("FsCheck", project, StringComparison.OrdinalIgnoreCase);
         }
 
-        string[] folders = [.. Directory.GetDirectories(Path.Combine(Root(), "src")).Select(d => Path.GetFileName(d)!)];
+        string[] folders = [.. Directory.GetDirectories(Path.Combine(SharedData.RequireRepository(), "src")).Select(d => Path.GetFileName(d)!)];
         Assert.Equal(rooms.Order(StringComparer.Ordinal), folders.Order(StringComparer.Ordinal));
     }
 
@@ -70,17 +71,4 @@ public sealed class RoomTests
 
     private static bool IsFramework(string assembly) =>
         File.Exists(Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, assembly + ".dll"));
-
-    private static string Root()
-    {
-        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (File.Exists(Path.Combine(folder.FullName, "ElderManaged.sln")))
-            {
-                return folder.FullName;
-            }
-        }
-
-        throw new InvalidOperationException("The tests do not lie in a clone.");
-    }
 }

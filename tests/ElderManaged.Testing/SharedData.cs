@@ -6,7 +6,10 @@ namespace ElderManaged.Testing;
 /// </summary>
 public static class SharedData
 {
-    private static readonly string Root = FindRoot();
+    /// <summary>The folder of the repository that the tests were built in, or null.</summary>
+    public static string? Repository { get; } = FindRepository();
+
+    private static readonly string Root = FindRoot(); // after Repository, which it reads
 
     /// <summary>The path of a shared file or folder, whether it exists or not.</summary>
     public static string PathOf(params string[] parts) => Path.Combine([Root, .. parts]);
@@ -25,14 +28,22 @@ public static class SharedData
             return named;
         }
 
+        return Repository is { } repository ? Path.GetFullPath(Path.Combine(repository, "..", "shared")) : "shared";
+    }
+
+    /// <summary>The folder of the repository, for tests of its own files.</summary>
+    public static string RequireRepository() => Repository ?? throw new InvalidOperationException("The tests do not lie in a clone.");
+
+    private static string? FindRepository()
+    {
         for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
         {
             if (File.Exists(Path.Combine(folder.FullName, "ElderManaged.sln")))
             {
-                return Path.GetFullPath(Path.Combine(folder.FullName, "..", "shared"));
+                return folder.FullName;
             }
         }
 
-        return "shared";
+        return null;
     }
 }

@@ -31,7 +31,8 @@ internal abstract class WeightSource
     /// <summary>Whether a tensor of this name exists (fresh sources have every tensor).</summary>
     public abstract bool Has(string name);
 
-    private protected static float[] Transpose(ReadOnlySpan<float> source, int rows, int columns)
+    /// <summary>[rows, columns] → [columns, rows].</summary>
+    public static float[] Transpose(ReadOnlySpan<float> source, int rows, int columns)
     {
         float[] result = new float[source.Length];
         for (int r = 0; r < rows; r++)
@@ -147,16 +148,7 @@ internal sealed class WeightSink(SafetensorsWriter writer, StoredType type)
         layer.CopyWeightTo(values);
         if (transposed)
         {
-            float[] turned = new float[values.Length];
-            for (int o = 0; o < layer.OutFeatures; o++)
-            {
-                for (int i = 0; i < layer.InFeatures; i++)
-                {
-                    turned[(i * layer.OutFeatures) + o] = values[(o * layer.InFeatures) + i];
-                }
-            }
-
-            AddValues($"{name}.weight", new Shape(layer.InFeatures, layer.OutFeatures), turned);
+            AddValues($"{name}.weight", new Shape(layer.InFeatures, layer.OutFeatures), WeightSource.Transpose(values, layer.OutFeatures, layer.InFeatures));
         }
         else
         {

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using ElderManaged.Editing;
+using ElderManaged.Testing;
 
 namespace ElderManaged.Cli.Tests.Samples;
 
@@ -10,9 +11,9 @@ public sealed class ReadmeTests
     [Fact]
     public void TheExampleOfTheReadmeIsTheCompiledOne()
     {
-        string readme = File.ReadAllText(Path.Combine(Root(), "README.md")).ReplaceLineEndings("\n");
+        string readme = File.ReadAllText(Path.Combine(SharedData.RequireRepository(), "README.md")).ReplaceLineEndings("\n");
         Match shown = Regex.Match(readme, $"<!-- sample: {Regex.Escape(Source)} -->\n```csharp\n(.*?)```", RegexOptions.Singleline);
-        string source = File.ReadAllText(Path.Combine(Root(), Source)).ReplaceLineEndings("\n");
+        string source = File.ReadAllText(Path.Combine(SharedData.RequireRepository(), Source)).ReplaceLineEndings("\n");
         Match compiled = Regex.Match(source, "#region readme\n(.*?) *#endregion", RegexOptions.Singleline);
         Assert.True(shown.Success && compiled.Success);
         string code = string.Join('\n', compiled.Groups[1].Value.Split('\n').Select(line => line.StartsWith("        ", StringComparison.Ordinal) ? line[8..] : line));
@@ -32,7 +33,7 @@ public sealed class ReadmeTests
     [Fact]
     public void TheReadmeNamesEveryCommandAndOption()
     {
-        string readme = File.ReadAllText(Path.Combine(Root(), "README.md"));
+        string readme = File.ReadAllText(Path.Combine(SharedData.RequireRepository(), "README.md"));
         foreach (string command in (string[])["demo", "edit", "ask", "generate"])
         {
             Assert.Contains($"`elder {command} ", readme, StringComparison.Ordinal);
@@ -40,18 +41,5 @@ public sealed class ReadmeTests
             string line = readme.Split('\n').Single(l => l.StartsWith($"| `elder {command} ", StringComparison.Ordinal));
             Assert.All(Regex.Matches(line, "--[a-z-]+").Select(m => m.Value), option => Assert.Contains(option, help, StringComparison.Ordinal));
         }
-    }
-
-    private static string Root()
-    {
-        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (File.Exists(Path.Combine(folder.FullName, "ElderManaged.sln")))
-            {
-                return folder.FullName;
-            }
-        }
-
-        throw new InvalidOperationException("The tests do not lie in a clone.");
     }
 }

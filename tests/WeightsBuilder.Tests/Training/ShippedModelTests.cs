@@ -1,5 +1,6 @@
 using ElderManaged.Models;
 using ElderManaged.Models.Tokenizers;
+using ElderManaged.Testing;
 using ElderManaged.WeightsBuilder.Training;
 using ElderManaged.WeightsBuilder.World;
 
@@ -8,7 +9,7 @@ namespace ElderManaged.WeightsBuilder.Tests.Training;
 /// <summary>What is committed in <c>weights/elder-tiny</c> is what the builder makes: its world, its tokenizer, a model that knows it.</summary>
 public sealed class ShippedModelTests
 {
-    private static readonly string Folder = Find();
+    private static readonly string Folder = Path.Combine(SharedData.RequireRepository(), "weights", "elder-tiny");
 
     [Fact]
     public void ItKnowsItsWorld()
@@ -29,15 +30,4 @@ public sealed class ShippedModelTests
     [Fact]
     public void AllOfItTakesAtMostSixteenMegabytes() => Assert.InRange(
         Directory.EnumerateFiles(Folder, "*", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length), 1, 16_000_000);
-
-    private static string Find()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "ElderManaged.sln")))
-        {
-            folder = folder.Parent;
-        }
-
-        return Path.Combine(folder?.FullName ?? ".", "weights", "elder-tiny");
-    }
 }
