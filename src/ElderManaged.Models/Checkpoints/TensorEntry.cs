@@ -10,7 +10,7 @@ public sealed record TensorEntry(string Name, StoredType StoredType, long[] Shap
     public long ElementCount { get; } = Shape.Aggregate(1L, (product, size) => checked(product * size));
 
     /// <summary>The bytes the tensor takes in the file.</summary>
-    public long ByteCount => checked(ElementCount * StoredType.ByteSize());
+    public long ByteCount => StoredType.BytesOf(ElementCount);
 
     /// <summary>Where the tensor's bytes start, counted from the start of the file.</summary>
     internal long FileOffset { get; init; }
