@@ -58,6 +58,7 @@ public static class Program
             EditCommand.Create(terminal, cancellationToken),
             AskCommand.Create(terminal, cancellationToken),
             GenerateCommand.Create(terminal, cancellationToken),
+            Commands.Bench.BenchCommand.Create(terminal, cancellationToken),
             verbose,
         };
         ParseResult parsed = root.Parse(args);

@@ -115,6 +115,12 @@ public abstract class TransformerModel
     public static TransformerModel CreateTrainable(ModelConfig config, ulong seed) =>
         Create(config, new TrainableWeights(null, new RandomSource(seed)));
 
+    /// <summary>
+    /// A frozen model of random weights, made in memory: sizes and speed of a real one without its file. The same seed gives
+    /// the same bits for any number of threads.
+    /// </summary>
+    public static TransformerModel CreateFrozen(ModelConfig config, ulong seed) => Create(config, new RandomFrozenWeights(seed));
+
     internal static TransformerModel Create(ModelConfig config, WeightSource weights) => config switch
     {
         Gpt2.Gpt2Config gpt2 => new Gpt2.Gpt2Model(gpt2, weights),

@@ -61,6 +61,7 @@ public sealed class FrozenMatrix
         CheckSpans(nameof(Multiply), x.Length, y.Length, rows, InFeatures, OutFeatures);
         if (rows > 0)
         {
+            ProductLog.Note(this, rows, transposed: false, accumulate);
             _storage.Multiply(x, rows, y, accumulate);
         }
     }
@@ -76,6 +77,7 @@ public sealed class FrozenMatrix
         CheckSpans(nameof(MultiplyTransposed), dy.Length, dx.Length, rows, OutFeatures, InFeatures);
         if (rows > 0)
         {
+            ProductLog.Note(this, rows, transposed: true, accumulate);
             _storage.MultiplyTransposed(dy, rows, dx, accumulate);
         }
     }

@@ -1,0 +1,32 @@
+using System.CommandLine;
+using ElderManaged.Cli.Bench;
+using ElderManaged.Models;
+
+namespace ElderManaged.Cli.Commands.Bench;
+
+/// <summary><c>elder bench generate</c>: one prompt and the tokens after it, on a model of random weights.</summary>
+internal static class BenchGenerateCommand
+{
+    public static Command Create(Terminal terminal, CancellationToken cancellationToken)
+    {
+        Option<string> shape = BenchOptions.Shape();
+        Option<int> prompt = new("--prompt") { Description = "Tokens of the prompt.", DefaultValueFactory = _ => 32 };
+        Option<int> tokens = new("--tokens") { Description = "New tokens.", DefaultValueFactory = _ => 64 };
+        Option<int> threads = Inputs.Threads();
+        Option<bool> json = Inputs.Json();
+        Command command = new("generate", "Times a prompt and the tokens after it, beside reading the weights once for each.")
+        {
+            shape, prompt, tokens, threads, json,
+        };
+        command.SetAction(parsed =>
+        {
+            Inputs.UseThreads(parsed.GetValue(threads));
+            string name = parsed.GetValue(shape)!;
+            TransformerModel model = BenchOptions.Make(terminal, name);
+            GenerateReport.Run(
+                terminal, name, model, parsed.GetValue(prompt), parsed.GetValue(tokens), parsed.GetValue(threads), parsed.GetValue(json), cancellationToken);
+            return Program.Success;
+        });
+        return command;
+    }
+}

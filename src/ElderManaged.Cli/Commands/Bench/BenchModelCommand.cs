@@ -1,0 +1,29 @@
+using System.CommandLine;
+using ElderManaged.Cli.Bench;
+using ElderManaged.Models;
+
+namespace ElderManaged.Cli.Commands.Bench;
+
+/// <summary><c>elder bench model</c>: one prompt and the tokens after it, on a checkpoint.</summary>
+internal static class BenchModelCommand
+{
+    public static Command Create(Terminal terminal, CancellationToken cancellationToken)
+    {
+        Option<string> model = Inputs.Model();
+        Option<int> prompt = new("--prompt") { Description = "Tokens of the prompt.", DefaultValueFactory = _ => 512 };
+        Option<int> tokens = new("--tokens") { Description = "New tokens.", DefaultValueFactory = _ => 128 };
+        Option<int> threads = Inputs.Threads();
+        Option<bool> json = Inputs.Json();
+        Command command = new("model", "Times a prompt and the tokens after it on a model of yours.") { model, prompt, tokens, threads, json };
+        command.SetAction(parsed =>
+        {
+            Inputs.UseThreads(parsed.GetValue(threads));
+            string path = Inputs.FindModel(parsed.GetValue(model)!);
+            GenerateReport.Run(
+                terminal, path, TransformerModel.Load(path), parsed.GetValue(prompt), parsed.GetValue(tokens), parsed.GetValue(threads),
+                parsed.GetValue(json), cancellationToken);
+            return Program.Success;
+        });
+        return command;
+    }
+}

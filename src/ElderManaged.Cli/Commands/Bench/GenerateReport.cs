@@ -1,0 +1,54 @@
+using System.Globalization;
+using System.Text.Json;
+using ElderManaged.Cli.Bench;
+using ElderManaged.Models;
+
+namespace ElderManaged.Cli.Commands.Bench;
+
+/// <summary>Runs <see cref="GenerateBench"/> and prints what it found.</summary>
+internal static class GenerateReport
+{
+    public static void Run(
+        Terminal terminal, string name, TransformerModel model, int prompt, int tokens, int threads, bool json, CancellationToken cancellationToken)
+    {
+        Inputs.InRange("--prompt", prompt, 1, model.Config.MaxPositions);
+        Inputs.InRange("--tokens", tokens, 2, model.Config.MaxPositions - prompt + 1);
+        GenerateBenchResult result = GenerateBench.Run(model, prompt, tokens, text => BenchOptions.Progress(terminal, text), cancellationToken);
+        if (json)
+        {
+            terminal.Out.WriteLine(JsonOutput.Write(writer => Write(writer, name, prompt, tokens, threads, result)));
+        }
+        else
+        {
+            Print(terminal.Out, name, prompt, tokens, threads, result);
+        }
+    }
+
+    private static void Print(TextWriter output, string name, int prompt, int tokens, int threads, GenerateBenchResult r)
+    {
+        CultureInfo c = CultureInfo.InvariantCulture;
+        output.WriteLine(string.Create(c, $"{name}, {threads} thread(s)"));
+        output.WriteLine(string.Create(c, $"prompt of {prompt}    {r.Prompt * 1e3:0.00} ms, {prompt / r.Prompt:0.0} tokens/s"));
+        output.WriteLine(string.Create(c, $"{tokens} tokens after  {r.Token * 1e3:0.000} ms each, {1 / r.Token:0.0} tokens/s"));
+        output.WriteLine(string.Create(c, $"weights read     {r.WeightBytes / 1e6:0.0} MB a token; reading alone at {r.Bandwidth / 1e9:0.0} GB/s takes {r.WeightBytes / r.Bandwidth * 1e3:0.000} ms, ratio {r.Ratio:0.000}"));
+        output.WriteLine(string.Create(c, $"allocated        {r.AllocatedPerToken} bytes a token"));
+        output.WriteLine(string.Create(c, $"peak memory      {Statistics.PeakMemory() / (double)(1 << 20):0} MiB"));
+    }
+
+    private static void Write(Utf8JsonWriter json, string name, int prompt, int tokens, int threads, GenerateBenchResult r)
+    {
+        json.WriteString("model", name);
+        json.WriteNumber("threads", threads);
+        json.WriteNumber("promptTokens", prompt);
+        json.WriteNumber("promptSeconds", r.Prompt);
+        json.WriteNumber("promptTokensPerSecond", prompt / r.Prompt);
+        json.WriteNumber("tokens", tokens);
+        json.WriteNumber("secondsPerToken", r.Token);
+        json.WriteNumber("tokensPerSecond", 1 / r.Token);
+        json.WriteNumber("weightBytesPerToken", r.WeightBytes);
+        json.WriteNumber("readBytesPerSecond", r.Bandwidth);
+        json.WriteNumber("ratio", r.Ratio);
+        json.WriteNumber("allocatedBytesPerToken", r.AllocatedPerToken);
+        json.WriteNumber("peakMemoryBytes", Statistics.PeakMemory());
+    }
+}
