@@ -29,6 +29,8 @@ internal sealed unsafe class FrozenFloatPanels : FrozenStorage
         }
     }
 
+    public override StoredNumbers Numbers => StoredNumbers.Float32;
+
     public override long Bytes => sizeof(float) * (_byOutputs.Length + (_byInputs?.Length ?? 0));
 
     public override void Multiply(ReadOnlySpan<float> x, int rows, Span<float> y, bool accumulate)

@@ -9,7 +9,10 @@ namespace ElderManaged.Tensors;
 /// A row of the result has the same bits whatever other rows are in the call, for any number of threads and any SIMD level
 /// (see <see cref="Gemm"/>): an input that is passed on unchanged gives exactly the base model's output, in any batch.
 /// </para>
-/// <para>The packing for <see cref="MultiplyTransposed"/> is a second copy, made at its first call.</para>
+/// <para>
+/// Weights in a stored format narrower than float32 (see <see cref="StoredNumbers"/>) are used as they are; their products have the
+/// bits that the dequantized float32 weight would give. Float32 alone has a second packing for <see cref="MultiplyTransposed"/>, made at its first call.
+/// </para>
 /// <para>Safe for any number of concurrent readers.</para>
 /// </remarks>
 public sealed class FrozenMatrix
@@ -17,13 +20,16 @@ public sealed class FrozenMatrix
     // How the numbers are kept is the storage's own matter; other number formats are other storages.
     private readonly FrozenStorage _storage;
 
-    private FrozenMatrix(FrozenStorage storage) => _storage = storage;
+    internal FrozenMatrix(FrozenStorage storage) => _storage = storage;
 
     /// <summary>Rows of W: the width of y.</summary>
     public int OutFeatures => _storage.OutFeatures;
 
     /// <summary>Columns of W: the width of x.</summary>
     public int InFeatures => _storage.InFeatures;
+
+    /// <summary>How the numbers are kept.</summary>
+    public StoredNumbers Numbers => _storage.Numbers;
 
     /// <summary>The memory in use now, in bytes.</summary>
     public long Bytes => _storage.Bytes;
@@ -48,6 +54,40 @@ public sealed class FrozenMatrix
     {
         CheckWeight(w.Length, outFeatures, inFeatures);
         return new FrozenMatrix(new FrozenFloatPanels(w, outFeatures, inFeatures, transposed: true));
+    }
+
+    /// <summary>Takes a weight as a checkpoint stores it; it stays in this format. For large weights see <see cref="FrozenMatrixBuilder"/>.</summary>
+    /// <param name="numbers">How the numbers are stored.</param>
+    /// <param name="data">All numbers, little-endian: W (Out, In) row by row.</param>
+    /// <param name="outFeatures">Rows of W.</param>
+    /// <param name="inFeatures">Columns of W; a multiple of the format's block length.</param>
+    /// <param name="transposed">Whether the data is (In, Out), as in GPT-2 checkpoints; only for formats without blocks.</param>
+    /// <exception cref="ArgumentException">The sizes disagree, or do not go with the format.</exception>
+    public static FrozenMatrix FromStored(StoredNumbers numbers, ReadOnlySpan<byte> data, int outFeatures, int inFeatures, bool transposed = false)
+    {
+        FrozenMatrixBuilder builder = new(numbers, outFeatures, inFeatures, transposed);
+        builder.AddRows(data);
+        return builder.Build();
+    }
+
+    /// <summary>Rounds a dense weight (Out, In) to a format and keeps it so. Not for the formats that are only read, see <see cref="StoredBlocks.Quantize"/>.</summary>
+    /// <param name="numbers">The format.</param>
+    /// <param name="w">The weight, row by row.</param>
+    /// <param name="outFeatures">Rows of W.</param>
+    /// <param name="inFeatures">Columns of W; a multiple of the format's block length.</param>
+    /// <exception cref="ArgumentException">The sizes disagree, or do not go with the format.</exception>
+    public static FrozenMatrix Quantize(StoredNumbers numbers, ReadOnlySpan<float> w, int outFeatures, int inFeatures)
+    {
+        CheckWeight(w.Length, outFeatures, inFeatures);
+        FrozenMatrixBuilder builder = new(numbers, outFeatures, inFeatures);
+        byte[] row = new byte[builder.RowBytes];
+        for (int o = 0; o < outFeatures; o++)
+        {
+            StoredBlocks.Quantize(numbers, w.Slice(o * inFeatures, inFeatures), row);
+            builder.AddRows(row);
+        }
+
+        return builder.Build();
     }
 
     /// <summary>y = x·Wᵀ, plus y when <paramref name="accumulate"/> is set.</summary>

@@ -7,6 +7,9 @@ internal abstract class FrozenStorage(int outFeatures, int inFeatures)
 
     public int InFeatures { get; } = inFeatures;
 
+    /// <summary>The format of the numbers.</summary>
+    public abstract StoredNumbers Numbers { get; }
+
     public abstract long Bytes { get; }
 
     /// <summary>y (rows, Out) = x (rows, In)·Wᵀ (+ y), rows > 0.</summary>

@@ -1,0 +1,111 @@
+using System.Runtime.InteropServices;
+
+namespace ElderManaged.Tensors;
+
+/// <summary>
+/// Makes a <see cref="FrozenMatrix"/> from pieces in checkpoint order, so that a large weight is never in memory twice: read a piece,
+/// add it, read the next into the same buffer.
+/// </summary>
+/// <remarks>For one thread. <see cref="StoredNumbers.Float32"/> is gathered first and packed at the end.</remarks>
+public sealed class FrozenMatrixBuilder
+{
+    private readonly StoredNumbers _numbers;
+    private readonly int _outFeatures;
+    private readonly int _inFeatures;
+    private readonly bool _transposed;
+    private readonly FrozenWordPanels? _panels;
+    private readonly float[] _dense = [];
+    private int _rows;
+    private bool _built;
+
+    /// <summary>Takes the memory for the whole weight.</summary>
+    /// <param name="numbers">How the numbers are stored, in the pieces as in memory.</param>
+    /// <param name="outFeatures">Rows of W.</param>
+    /// <param name="inFeatures">Columns of W; a multiple of the format's block length.</param>
+    /// <param name="transposed">Whether the pieces come from (In, Out) instead of (Out, In), as GPT-2's do; only for formats without blocks.</param>
+    /// <exception cref="ArgumentException">A size is not positive, or does not go with the format.</exception>
+    public FrozenMatrixBuilder(StoredNumbers numbers, int outFeatures, int inFeatures, bool transposed = false)
+    {
+        if (outFeatures < 1 || inFeatures < 1)
+        {
+            throw new ArgumentException($"FrozenMatrix: a weight of {outFeatures} outputs and {inFeatures} inputs is empty; sizes must be positive.");
+        }
+
+        int block = numbers.BlockLength();
+        if (inFeatures % block != 0)
+        {
+            throw new ArgumentException($"FrozenMatrix: {numbers} keeps a row in blocks of {block} numbers, which rows of {inFeatures} inputs do not fill; store this weight as Float16 or BFloat16.");
+        }
+
+        if (transposed && block > 1)
+        {
+            throw new ArgumentException($"FrozenMatrix: the blocks of {numbers} lie along the inputs, so a weight stored as (In, Out) cannot be in this format; transpose it first.");
+        }
+
+        (_numbers, _outFeatures, _inFeatures, _transposed) = (numbers, outFeatures, inFeatures, transposed);
+        if (numbers == StoredNumbers.Float32)
+        {
+            _dense = new float[checked(outFeatures * inFeatures)];
+        }
+        else
+        {
+            _panels = new FrozenWordPanels(numbers, outFeatures, inFeatures);
+        }
+    }
+
+    /// <summary>Bytes of one stored row: of W, or of its transpose when transposed.</summary>
+    public long RowBytes => _numbers.ByteCount(RowLength);
+
+    /// <summary>Rows still to come.</summary>
+    public int RowsLeft => (_transposed ? _inFeatures : _outFeatures) - _rows;
+
+    private int RowLength => _transposed ? _outFeatures : _inFeatures;
+
+    /// <summary>Adds the next rows.</summary>
+    /// <param name="stored">Any number of whole rows, little-endian.</param>
+    /// <exception cref="ArgumentException">Not whole rows, or more than are left.</exception>
+    public void AddRows(ReadOnlySpan<byte> stored)
+    {
+        ObjectDisposedException.ThrowIf(_built, this);
+        long rows = stored.Length / RowBytes;
+        if (rows * RowBytes != stored.Length || rows > RowsLeft)
+        {
+            throw new ArgumentException($"FrozenMatrix: {stored.Length} bytes were added, but {RowsLeft} rows of {RowBytes} bytes are left of the weight [{_outFeatures}, {_inFeatures}] as {_numbers}; add whole rows.");
+        }
+
+        if (rows == 0)
+        {
+            return;
+        }
+
+        if (_panels is null)
+        {
+            stored.CopyTo(MemoryMarshal.AsBytes(_dense.AsSpan())[checked((int)(_rows * RowBytes))..]);
+        }
+        else if (_transposed)
+        {
+            _panels.FillColumns(_rows, stored);
+        }
+        else
+        {
+            _panels.FillRows(_rows, stored);
+        }
+
+        _rows += (int)rows;
+    }
+
+    /// <summary>The weight, when all rows are there.</summary>
+    /// <exception cref="InvalidOperationException">Rows are missing.</exception>
+    public FrozenMatrix Build()
+    {
+        if (RowsLeft > 0)
+        {
+            throw new InvalidOperationException($"FrozenMatrix: {RowsLeft} rows of the weight [{_outFeatures}, {_inFeatures}] have not been added.");
+        }
+
+        _built = true;
+        return _panels is not null ? new FrozenMatrix(_panels)
+            : _transposed ? FrozenMatrix.FromTransposed(_dense, _outFeatures, _inFeatures)
+            : FrozenMatrix.FromDense(_dense, _outFeatures, _inFeatures);
+    }
+}

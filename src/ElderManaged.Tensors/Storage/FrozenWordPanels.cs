@@ -1,0 +1,240 @@
+using System.Runtime.Intrinsics;
+
+namespace ElderManaged.Tensors;
+
+/// <summary>
+/// A frozen weight kept in its stored format, never wider: rearranged into panels of 64 outputs whose words the kernels turn into
+/// float32 in registers (few rows), or block by block into a float panel in the cache (many rows, and dy·W). See WordFormats.cs.
+/// </summary>
+#pragma warning disable CA1001 // The buffer frees itself with the weight: other threads may still read when a user lets go of it.
+internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
+#pragma warning restore CA1001
+{
+    /// <summary>Outputs of a panel.</summary>
+    public const int Lanes = 64;
+
+    // Up to this many rows, weights are decoded in registers for every four rows; above, once into the cache.
+    private const int FewRows = 8;
+
+    // k of one unpacked block, a multiple of every group: with 256 columns 384 KB of floats, in the second-level cache.
+    private const int UnpackedDepth = 384;
+    private const int UnpackedColumns = 256;
+
+    private const int Width = GemmKernels.PanelWidth;
+
+    [ThreadStatic]
+    private static AlignedBuffer? t_unpacked;
+
+    [ThreadStatic]
+    private static AlignedBuffer? t_turned;
+
+    private readonly StoredNumbers _numbers;
+    private readonly AlignedBuffer _words;
+    private readonly nint _panelBytes;
+
+    // Panels with an infinite or undefined float16 take the plain decoding, which knows them.
+    private readonly bool[] _special;
+
+    public FrozenWordPanels(StoredNumbers numbers, int outFeatures, int inFeatures)
+        : base(outFeatures, inFeatures)
+    {
+        _numbers = numbers;
+        _layout = WordLayout.Of(numbers);
+        _panelBytes = _layout.Offset(inFeatures + (_layout.GroupLength == 0 ? inFeatures % 2 : 0));
+        int panels = (outFeatures + Lanes - 1) / Lanes;
+        _special = new bool[panels];
+
+        // The loads of narrow codes reach up to three bytes beyond their words.
+        _words = new AlignedBuffer((panels * (long)_panelBytes / sizeof(float)) + 16);
+        if (outFeatures % Lanes != 0)
+        {
+            byte* last = Panel(panels - 1);
+            new Span<byte>(last, checked((int)_panelBytes)).Clear();
+        }
+    }
+
+    private readonly WordLayout _layout;
+
+    public override StoredNumbers Numbers => _numbers;
+
+    public override long Bytes => sizeof(float) * _words.Length;
+
+    public override void Multiply(ReadOnlySpan<float> x, int rows, Span<float> y, bool accumulate)
+    {
+        fixed (float* px = x)
+        fixed (float* py = y)
+        {
+            Product work = new() { Weight = this, Level = Simd.Level, X = px, Y = py, Rows = rows, Accumulate = accumulate };
+            bool few = rows <= FewRows && InFeatures % 2 == 0;
+            int panels = _special.Length;
+            work.PanelsPerPart = few ? PartSize(panels, panels) : PartSize(panels, UnpackedColumns / Lanes);
+            int parts = (panels + work.PanelsPerPart - 1) / work.PanelsPerPart;
+            if (few)
+            {
+                CpuThreads.Run(parts, work, static (w, part) => w.Weight.MultiplyFewRows(w, part));
+            }
+            else
+            {
+                CpuThreads.Run(parts, work, static (w, part) => w.Weight.MultiplyUnpacked(w, part));
+            }
+        }
+
+        GC.KeepAlive(this);
+    }
+
+    public override void MultiplyTransposed(ReadOnlySpan<float> dy, int rows, Span<float> dx, bool accumulate)
+    {
+        fixed (float* pdy = dy)
+        fixed (float* pdx = dx)
+        {
+            Product work = new() { Weight = this, Level = Simd.Level, X = pdy, Y = pdx, Rows = rows, Accumulate = accumulate };
+
+            // Parts are ranges of inputs, in pieces of 32: whole groups, whole panels of the product.
+            int pieces = (InFeatures + Width - 1) / Width;
+            work.PanelsPerPart = PartSize(pieces, UnpackedColumns / Width);
+            CpuThreads.Run((pieces + work.PanelsPerPart - 1) / work.PanelsPerPart, work, static (w, part) => w.Weight.MultiplyTurned(w, part));
+        }
+
+        GC.KeepAlive(this);
+    }
+
+    public override void CopyRow(int outFeature, Span<float> row)
+    {
+        byte* panel = Panel(outFeature / Lanes);
+        for (int k = 0; k < row.Length; k++)
+        {
+            row[k] = _layout.Value(panel, outFeature % Lanes, k);
+        }
+
+        GC.KeepAlive(this);
+    }
+
+    // Several parts for each thread, so that one that is held up does not hold up all.
+    private static int PartSize(int pieces, int most)
+    {
+        int threads = CpuThreads.Count;
+        return threads == 1 ? Math.Min(pieces, most) : Math.Clamp(pieces / (threads * 4), 1, most);
+    }
+
+    private byte* Panel(int panel) => (byte*)_words.Pointer + (panel * _panelBytes);
+
+    private void MultiplyFewRows(in Product work, int part)
+    {
+        var kernel = WordDispatch.Multiply(work.Level, _numbers);
+
+        // Levels that need several passes over the lanes, and more rows than one kernel takes, pass over blocks that stay in the cache.
+        int depth = work.Level == SimdLevel.Vector512 && work.Rows <= 4 ? InFeatures : UnpackedDepth;
+        float* copy = stackalloc float[FewRows * Lanes];
+        int end = Math.Min(_special.Length, (part + 1) * work.PanelsPerPart);
+        for (int panel = part * work.PanelsPerPart; panel < end; panel++)
+        {
+            int columns = Math.Min(Lanes, OutFeatures - (panel * Lanes));
+            float* y = work.Y + (panel * Lanes);
+            if (_special[panel])
+            {
+                MultiplyBlocks(work, panel, panel + 1);
+                continue;
+            }
+
+            float* target = columns == Lanes ? y : copy;
+            nint stride = columns == Lanes ? OutFeatures : Lanes;
+            for (int row = 0; target == copy && work.Accumulate && row < work.Rows; row++)
+            {
+                new Span<float>(y + (row * (nint)OutFeatures), columns).CopyTo(new Span<float>(copy + (row * Lanes), columns));
+            }
+
+            for (int k = 0; k < InFeatures; k += depth)
+            {
+                _layout.Groups(Math.Min(depth, InFeatures - k), out nint groups, out int groupLength);
+                kernel(work.Rows, Panel(panel) + _layout.Offset(k), groups, groupLength, work.X + k, InFeatures, target, stride, work.Accumulate || k > 0);
+            }
+
+            for (int row = 0; target == copy && row < work.Rows; row++)
+            {
+                new Span<float>(copy + (row * Lanes), columns).CopyTo(new Span<float>(y + (row * (nint)OutFeatures), columns));
+            }
+        }
+    }
+
+    private void MultiplyUnpacked(in Product work, int part) =>
+        MultiplyBlocks(work, part * work.PanelsPerPart, Math.Min(_special.Length, (part + 1) * work.PanelsPerPart));
+
+    // Panels first … end of y: for each block of k, unpack and multiply as float32.
+    private void MultiplyBlocks(in Product work, int first, int end)
+    {
+        float* block = AlignedBuffer.Rent(ref t_unpacked, (long)(end - first) * Lanes * UnpackedDepth);
+        int columns = Math.Min(OutFeatures, end * Lanes) - (first * Lanes);
+        for (int k = 0; k < InFeatures; k += UnpackedDepth)
+        {
+            int depth = Math.Min(UnpackedDepth, InFeatures - k);
+            for (int panel = first; panel < end; panel++)
+            {
+                Unpack(work.Level, panel, k, depth, block + ((panel - first) * (nint)Lanes * depth));
+            }
+
+            GemmBlocks.MultiplyPacked(work.X + k, InFeatures, 1, block, work.Y + (first * Lanes), OutFeatures, work.Rows, columns, depth, work.Accumulate || k > 0);
+        }
+    }
+
+    // Inputs of one part of dx: for each block of outputs, unpack, turn into panels of inputs, multiply.
+    private void MultiplyTurned(in Product work, int part)
+    {
+        int firstInput = part * work.PanelsPerPart * Width;
+        int inputs = Math.Min(work.PanelsPerPart * Width, InFeatures - firstInput);
+        int panelsOfInputs = (inputs + Width - 1) / Width;
+        float* turned = AlignedBuffer.Rent(ref t_turned, (long)panelsOfInputs * Width * UnpackedDepth);
+        float* block = AlignedBuffer.Rent(ref t_unpacked, (long)Lanes * UnpackedDepth);
+        for (int o0 = 0; o0 < OutFeatures; o0 += UnpackedDepth)
+        {
+            int outputs = Math.Min(UnpackedDepth, OutFeatures - o0);
+            for (int o = o0; o < o0 + outputs; o += Lanes)
+            {
+                Unpack(work.Level, o / Lanes, firstInput, inputs, block);
+                for (int lane = 0; lane < Math.Min(Lanes, OutFeatures - o); lane += Width)
+                {
+                    for (int i = 0; i < inputs; i += Width)
+                    {
+                        float* piece = block + (lane * (nint)inputs) + ((nint)i * Width);
+                        float* target = turned + ((nint)i * outputs) + ((nint)(o - o0 + lane) * Width);
+                        GemmPacking.Panel(true, piece, Width, Math.Min(Width, OutFeatures - o - lane), Math.Min(Width, inputs - i), target);
+                    }
+                }
+            }
+
+            GemmBlocks.MultiplyPacked(work.X + o0, OutFeatures, 1, turned, work.Y + firstInput, InFeatures, work.Rows, inputs, outputs, work.Accumulate || o0 > 0);
+        }
+    }
+
+    // Two panels of 32 columns and depth rows, from k on.
+    private void Unpack(SimdLevel level, int panel, int k, int depth, float* target)
+    {
+        byte* words = Panel(panel);
+        if (_special[panel])
+        {
+            for (int lane = 0; lane < Lanes; lane++)
+            {
+                float* column = target + (lane / Width * (nint)depth * Width) + (lane % Width);
+                for (int p = 0; p < depth; p++)
+                {
+                    column[(nint)p * Width] = _layout.Value(words, lane, k + p);
+                }
+            }
+
+            return;
+        }
+
+        _layout.Groups(depth, out nint groups, out int groupLength);
+        WordDispatch.Unpack(level, _numbers)(words + _layout.Offset(k), groups, groupLength, depth, target);
+    }
+
+    private struct Product
+    {
+        public FrozenWordPanels Weight;
+        public SimdLevel Level;
+        public float* X;
+        public float* Y;
+        public int Rows;
+        public bool Accumulate;
+        public int PanelsPerPart;
+    }
+}

@@ -1,0 +1,57 @@
+using System.Runtime.Intrinsics;
+
+namespace ElderManaged.Tensors;
+
+/// <summary>Which kernel serves which format at which SIMD level: the one place where the two lists meet.</summary>
+internal static unsafe class WordDispatch
+{
+    /// <summary>See <see cref="WordKernels{L, B, V, C, S}.Multiply"/>.</summary>
+    public static delegate*<int, byte*, nint, int, float*, nint, float*, nint, bool, void> Multiply(SimdLevel level, StoredNumbers numbers) => level switch
+    {
+        SimdLevel.Vector512 => Multiply<Lanes512, WordLanes512, Vector512<float>>(numbers),
+        SimdLevel.Vector256 => Multiply<Lanes256, WordLanes256, Vector256<float>>(numbers),
+        SimdLevel.Vector128 => Multiply<Lanes128, WordLanes128, Vector128<float>>(numbers),
+        _ => Multiply<Lanes1, WordLanes1, float>(numbers),
+    };
+
+    /// <summary>See <see cref="WordKernels{L, B, V, C, S}.Unpack"/>.</summary>
+    public static delegate*<byte*, nint, int, nint, float*, void> Unpack(SimdLevel level, StoredNumbers numbers) => level switch
+    {
+        SimdLevel.Vector512 => Unpack<Lanes512, WordLanes512, Vector512<float>>(numbers),
+        SimdLevel.Vector256 => Unpack<Lanes256, WordLanes256, Vector256<float>>(numbers),
+        SimdLevel.Vector128 => Unpack<Lanes128, WordLanes128, Vector128<float>>(numbers),
+        _ => Unpack<Lanes1, WordLanes1, float>(numbers),
+    };
+
+    private static delegate*<int, byte*, nint, int, float*, nint, float*, nint, bool, void> Multiply<L, B, V>(StoredNumbers numbers)
+        where L : struct, ILanes<V>
+        where B : struct, IWordLanes<V>
+        where V : struct => numbers switch
+        {
+            StoredNumbers.Float16 => &WordKernels<L, B, V, Float16Codes, NoScales>.Multiply,
+            StoredNumbers.BFloat16 => &WordKernels<L, B, V, BFloat16Codes, NoScales>.Multiply,
+            StoredNumbers.Q8_0 or StoredNumbers.Q5_0 => &WordKernels<L, B, V, MantissaByteCodes, MantissaByteScales>.Multiply,
+            StoredNumbers.Q5_1 => &WordKernels<L, B, V, ByteCodes, HalfScales>.Multiply,
+            StoredNumbers.Q6_K => &WordKernels<L, B, V, ByteCodes, SingleScale>.Multiply,
+            StoredNumbers.Q4_0 => &WordKernels<L, B, V, NibbleCodes, CentredScales>.Multiply,
+            StoredNumbers.Q4_1 => &WordKernels<L, B, V, NibbleCodes, HalfScales>.Multiply,
+            StoredNumbers.Q4_K => &WordKernels<L, B, V, NibbleCodes, SingleScales>.Multiply,
+            _ => throw StoredNumbersSizes.Unknown(numbers),
+        };
+
+    private static delegate*<byte*, nint, int, nint, float*, void> Unpack<L, B, V>(StoredNumbers numbers)
+        where L : struct, ILanes<V>
+        where B : struct, IWordLanes<V>
+        where V : struct => numbers switch
+        {
+            StoredNumbers.Float16 => &WordKernels<L, B, V, Float16Codes, NoScales>.Unpack,
+            StoredNumbers.BFloat16 => &WordKernels<L, B, V, BFloat16Codes, NoScales>.Unpack,
+            StoredNumbers.Q8_0 or StoredNumbers.Q5_0 => &WordKernels<L, B, V, MantissaByteCodes, MantissaByteScales>.Unpack,
+            StoredNumbers.Q5_1 => &WordKernels<L, B, V, ByteCodes, HalfScales>.Unpack,
+            StoredNumbers.Q6_K => &WordKernels<L, B, V, ByteCodes, SingleScale>.Unpack,
+            StoredNumbers.Q4_0 => &WordKernels<L, B, V, NibbleCodes, CentredScales>.Unpack,
+            StoredNumbers.Q4_1 => &WordKernels<L, B, V, NibbleCodes, HalfScales>.Unpack,
+            StoredNumbers.Q4_K => &WordKernels<L, B, V, NibbleCodes, SingleScales>.Unpack,
+            _ => throw StoredNumbersSizes.Unknown(numbers),
+        };
+}
