@@ -122,13 +122,55 @@ public sealed unsafe class Tensor
     /// </summary>
     public Tensor GradSink()
     {
+        Tensor sink = GradSink(out bool fresh);
+        if (fresh)
+        {
+            sink.Span.Clear();
+        }
+
+        return sink;
+    }
+
+    /// <summary>
+    /// The tensor into which a backward pass writes that reaches every element, which saves zeros and the sum with them.
+    /// For authors of ops.
+    /// </summary>
+    /// <param name="fresh">
+    /// Whether this is the first contribution: then the contents are undefined and every element must be set. Otherwise add.
+    /// </param>
+    public Tensor GradSink(out bool fresh)
+    {
+        fresh = Grad is null;
         if (Grad is null)
         {
             Grad = Owner is { } tape ? tape.Rent(Shape) : new Tensor(Shape);
-            Grad.Span.Clear();
+        }
+        else if (Grad.buffer is { Users: > 1 } shared)
+        {
+            // Another gradient is equal so far and uses the same memory: it keeps that, this one moves on to a copy.
+            Tensor own = Grad.Owner!.Rent(Shape);
+            Grad.Span.CopyTo(own.Span);
+            Grad.buffer = null;
+            shared.Users--;
+            Grad = own;
         }
 
         return Grad;
+    }
+
+    /// <summary>
+    /// Makes <paramref name="dy"/> the first contribution to the gradient without copying it: both use one memory until one of
+    /// them is written to (see <see cref="GradSink()"/>). False if that is not possible.
+    /// </summary>
+    internal bool TryShareGradient(Tensor dy)
+    {
+        if (Grad is not null || Owner is null || dy.Owner != Owner || dy.sharesBuffer || dy.Length != Length)
+        {
+            return false;
+        }
+
+        Grad = Owner.RentShared(dy.Buffer, dy.offset, Shape);
+        return true;
     }
 
     /// <summary>A second handle on the same memory with another shape; no history (see <see cref="Op.Reshape"/>).</summary>
@@ -140,12 +182,12 @@ public sealed unsafe class Tensor
         Shape = shape;
     }
 
-    internal void BecomeOwned(Tape tape, Shape shape, FloatBuffer? memory)
+    internal void BecomeOwned(Tape tape, Shape shape, FloatBuffer? memory, int start = 0)
     {
         Owner = tape;
         Shape = shape;
         buffer = memory;
-        offset = 0;
+        offset = start;
         sharesBuffer = false;
         RequiresGrad = false;
         Grad = null;
@@ -154,7 +196,7 @@ public sealed unsafe class Tensor
     /// <summary>Gives the memory back to the pool; later use of this handle throws until it is rented again.</summary>
     internal void Release(BufferPool pool)
     {
-        if (buffer is not null && !sharesBuffer)
+        if (buffer is not null && !sharesBuffer && --buffer.Users == 0)
         {
             pool.Return(buffer);
         }

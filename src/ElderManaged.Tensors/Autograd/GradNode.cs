@@ -24,7 +24,7 @@ public abstract class GradNode
     /// <param name="output">The op's result.</param>
     /// <param name="state">Handed to <paramref name="backward"/> unchanged.</param>
     /// <param name="backward">
-    /// Gets the state and the output, whose <see cref="Tensor.Grad"/> is set, and adds to <see cref="Tensor.GradSink"/> of each input that
+    /// Gets the state and the output, whose <see cref="Tensor.Grad"/> is set, and adds to <see cref="Tensor.GradSink()"/> of each input that
     /// <see cref="Tape.Wants(Tensor)"/> a gradient. Make it a static lambda: a closure would be allocated at each call.
     /// </param>
     /// <returns><paramref name="output"/>, now with <see cref="Tensor.RequiresGrad"/> set.</returns>

@@ -107,7 +107,7 @@ public sealed class Tape : IDisposable
             throw new InvalidOperationException("Backward: the output was not recorded on this tape; does any input require a gradient?");
         }
 
-        seed.CopyTo(output.GradSink().Span);
+        seed.CopyTo(output.GradSink(out _).Span);
         for (int i = nodes.Count - 1; i >= 0; i--)
         {
             GradNode node = nodes[i];
@@ -160,6 +160,15 @@ public sealed class Tape : IDisposable
     {
         Tensor tensor = NewHandle();
         tensor.BecomeOwned(this, shape, pool.Rent(shape.Length));
+        return tensor;
+    }
+
+    /// <summary>A second owner of a buffer of this tape's pool; neither may write while there are two.</summary>
+    internal Tensor RentShared(FloatBuffer memory, int start, Shape shape)
+    {
+        memory.Users++;
+        Tensor tensor = NewHandle();
+        tensor.BecomeOwned(this, shape, memory, start);
         return tensor;
     }
 

@@ -10,6 +10,7 @@ namespace ElderManaged.Tensors;
 internal static unsafe class Reductions
 {
     /// <summary>Σ x.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Sum(float* x, int n)
     {
         Vector512<float> a = default, b = default, c = default, d = default;
@@ -37,6 +38,7 @@ internal static unsafe class Reductions
     }
 
     /// <summary>Σ x·y.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Dot(float* x, float* y, int n)
     {
         Vector512<float> a = default, b = default;
@@ -62,6 +64,7 @@ internal static unsafe class Reductions
     }
 
     /// <summary>Σ (x − center)².</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float SquaredDeviations(float* x, float center, int n)
     {
         Vector512<float> m = Vector512.Create(center);
@@ -91,6 +94,40 @@ internal static unsafe class Reductions
         return sum;
     }
 
+    /// <summary>The largest element, −∞ of none. An element that is not a number may be passed over.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static float Max(float* x, int n)
+    {
+        Vector512<float> a = Vector512.Create(float.NegativeInfinity), b = a, c = a, d = a;
+        int i = 0;
+        for (; i <= n - 64; i += 64)
+        {
+            a = Lanes512.Max(a, Vector512.Load(x + i));
+            b = Lanes512.Max(b, Vector512.Load(x + i + 16));
+            c = Lanes512.Max(c, Vector512.Load(x + i + 32));
+            d = Lanes512.Max(d, Vector512.Load(x + i + 48));
+        }
+
+        a = Lanes512.Max(Lanes512.Max(a, b), Lanes512.Max(c, d));
+        for (; i <= n - 16; i += 16)
+        {
+            a = Lanes512.Max(a, Vector512.Load(x + i));
+        }
+
+        float largest = float.NegativeInfinity;
+        for (int lane = 0; lane < 16; lane++)
+        {
+            largest = a[lane] > largest ? a[lane] : largest;
+        }
+
+        for (; i < n; i++)
+        {
+            largest = x[i] > largest ? x[i] : largest;
+        }
+
+        return largest;
+    }
+
     /// <summary>The sixteen lanes added by halving.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Fold(Vector512<float> v)
@@ -101,6 +138,7 @@ internal static unsafe class Reductions
     }
 
     /// <summary>target += row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddTo(float* target, float* row, int n)
     {
         int i = 0;

@@ -23,24 +23,35 @@ internal static class RowBlocks
     /// <summary>With less work than this, waking another thread costs more than it saves.</summary>
     private const int MinimumBlocksForThreads = 3;
 
+    private const int MaximumBlocksOfSums = 16;
+
     [ThreadStatic]
     private static FloatBuffer? t_scratch;
 
-    /// <summary>The number of blocks of a matrix.</summary>
-    public static int Count(int rows, int columns)
-    {
-        int size = BlockRows(columns);
-        return (int)(((long)rows + size - 1) / size);
-    }
+    /// <summary>The number of blocks of <paramref name="size"/> rows.</summary>
+    public static int Count(int rows, int size) => (int)(((long)rows + size - 1) / size);
+
+    /// <summary>The rows of a block of the usual size.</summary>
+    public static int BlockRows(int columns) => Math.Max(1, BlockElements / Math.Max(1, columns));
 
     /// <summary>
-    /// Calls <paramref name="body"/> for every block. Nothing is allocated when <paramref name="body"/> is a static lambda;
-    /// tensors inside <paramref name="state"/> stay reachable meanwhile, so the body may use their pointers.
+    /// The rows of a block where every block leaves a row of partial sums behind: more of them, so that these sums, which one
+    /// thread adds up, stay few.
     /// </summary>
-    public static void Run<TState>(int rows, int columns, TState state, Action<TState, RowBlock> body)
+    public static int RowsForSums(int rows, int columns) =>
+        Math.Max(BlockRows(columns), (rows + MaximumBlocksOfSums - 1) / MaximumBlocksOfSums);
+
+    /// <summary>
+    /// Calls <paramref name="body"/> for every block of a matrix. Nothing is allocated when <paramref name="body"/> is a static
+    /// lambda; tensors inside <paramref name="state"/> stay reachable meanwhile, so the body may use their pointers.
+    /// </summary>
+    public static void Run<TState>(int rows, int columns, TState state, Action<TState, RowBlock> body) =>
+        RunOfSize(BlockRows(columns), rows, state, body);
+
+    /// <summary>As <see cref="Run"/>, with blocks of <paramref name="size"/> rows.</summary>
+    public static void RunOfSize<TState>(int size, int rows, TState state, Action<TState, RowBlock> body)
     {
-        int size = BlockRows(columns);
-        int blocks = Count(rows, columns);
+        int blocks = Count(rows, size);
         if (blocks < MinimumBlocksForThreads)
         {
             for (int block = 0; block < blocks; block++)
@@ -66,8 +77,6 @@ internal static class RowBlocks
 
         return t_scratch;
     }
-
-    private static int BlockRows(int columns) => Math.Max(1, BlockElements / Math.Max(1, columns));
 
     private static RowBlock Block(int block, int size, int rows) => new(block, block * size, (int)Math.Min(rows, (block + 1L) * size));
 

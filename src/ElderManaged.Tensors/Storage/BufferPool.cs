@@ -18,6 +18,7 @@ internal sealed class BufferPool
         int size = SizeClass(length);
         if (free.TryGetValue(size, out Stack<FloatBuffer>? stack) && stack.TryPop(out FloatBuffer? buffer))
         {
+            buffer.Users = 1;
             return buffer;
         }
 

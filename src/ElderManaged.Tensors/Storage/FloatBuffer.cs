@@ -26,6 +26,9 @@ internal sealed unsafe class FloatBuffer
 
     public int Capacity { get; }
 
+    /// <summary>How many tensors of a tape use this memory; the last one returns it to the pool.</summary>
+    public int Users { get; set; } = 1;
+
     /// <summary>The address of the first element; stays valid as long as this object is reachable.</summary>
     public float* Pointer => (float*)Unsafe.AsPointer(ref array[first]);
 

@@ -21,10 +21,19 @@ internal static unsafe class ElementwiseDriver
         }
     }
 
-    /// <summary>dx += dy·f′(x).</summary>
-    public static void AddSlope<F>(ReadOnlySpan<float> x, ReadOnlySpan<float> dy, Span<float> dx)
+    /// <summary>dx += dy·f′(x), or dx = dy·f′(x) where the gradient is <paramref name="fresh"/>.</summary>
+    public static void AddSlope<F>(ReadOnlySpan<float> x, ReadOnlySpan<float> dy, Span<float> dx, bool fresh)
         where F : struct, IUnaryFormula
-        => AddSlope<F, UnarySlope<F>>(x, x, dy, dx);
+    {
+        if (fresh)
+        {
+            AddSlope<F, Fresh<UnarySlope<F>>>(x, x, dy, dx);
+        }
+        else
+        {
+            AddSlope<F, Sum<UnarySlope<F>>>(x, x, dy, dx);
+        }
+    }
 
     /// <summary>y = f(a, b).</summary>
     public static void Map<F>(ReadOnlySpan<float> a, ReadOnlySpan<float> b, Span<float> y)
@@ -39,15 +48,60 @@ internal static unsafe class ElementwiseDriver
         }
     }
 
-    /// <summary>da += dy·∂f/∂a.</summary>
-    public static void AddSlopeA<F>(ReadOnlySpan<float> a, ReadOnlySpan<float> b, ReadOnlySpan<float> dy, Span<float> da)
+    /// <summary>da += dy·∂f/∂a, or da = dy·∂f/∂a where the gradient is <paramref name="fresh"/>.</summary>
+    public static void AddSlopeA<F>(ReadOnlySpan<float> a, ReadOnlySpan<float> b, ReadOnlySpan<float> dy, Span<float> da, bool fresh)
         where F : struct, IBinaryFormula
-        => AddSlope<F, BinarySlopeA<F>>(a, b, dy, da);
+    {
+        if (fresh)
+        {
+            AddSlope<F, Fresh<BinarySlopeA<F>>>(a, b, dy, da);
+        }
+        else
+        {
+            AddSlope<F, Sum<BinarySlopeA<F>>>(a, b, dy, da);
+        }
+    }
 
-    /// <summary>db += dy·∂f/∂b.</summary>
-    public static void AddSlopeB<F>(ReadOnlySpan<float> a, ReadOnlySpan<float> b, ReadOnlySpan<float> dy, Span<float> db)
+    /// <summary>db += dy·∂f/∂b, or db = dy·∂f/∂b where the gradient is <paramref name="fresh"/>.</summary>
+    public static void AddSlopeB<F>(ReadOnlySpan<float> a, ReadOnlySpan<float> b, ReadOnlySpan<float> dy, Span<float> db, bool fresh)
         where F : struct, IBinaryFormula
-        => AddSlope<F, BinarySlopeB<F>>(a, b, dy, db);
+    {
+        if (fresh)
+        {
+            AddSlope<F, Fresh<BinarySlopeB<F>>>(a, b, dy, db);
+        }
+        else
+        {
+            AddSlope<F, Sum<BinarySlopeB<F>>>(a, b, dy, db);
+        }
+    }
+
+    /// <summary>
+    /// Both at once, what the slopes have in common computed and read once: da += dy·∂f/∂a and db += dy·∂f/∂b, or = where fresh.
+    /// </summary>
+    public static void AddSlopes<F>(
+        ReadOnlySpan<float> a, ReadOnlySpan<float> b, ReadOnlySpan<float> dy, Span<float> da, bool freshA, Span<float> db, bool freshB)
+        where F : struct, IBinaryFormula
+    {
+        CheckLengths(typeof(F).Name, a.Length, b.Length, da.Length);
+        CheckLengths(typeof(F).Name, dy.Length, db.Length, da.Length);
+        fixed (float* pa = a)
+        fixed (float* pb = b)
+        fixed (float* pdy = dy)
+        fixed (float* pda = da)
+        fixed (float* pdb = db)
+        {
+            Job job = new(pa, pb, pdy, pda, da.Length);
+            int done = Simd.Level switch
+            {
+                SimdLevel.Vector512 => SlopesLoop<F, Lanes512, Vector512<float>>(job, pdb, freshA, freshB, 0),
+                SimdLevel.Vector256 => SlopesLoop<F, Lanes256, Vector256<float>>(job, pdb, freshA, freshB, 0),
+                SimdLevel.Vector128 => SlopesLoop<F, Lanes128, Vector128<float>>(job, pdb, freshA, freshB, 0),
+                _ => 0,
+            };
+            SlopesLoop<F, Lanes1, float>(job, pdb, freshA, freshB, done);
+        }
+    }
 
     private static void AddSlope<F, S>(ReadOnlySpan<float> a, ReadOnlySpan<float> b, ReadOnlySpan<float> dy, Span<float> target)
         where S : struct, IStep
@@ -86,6 +140,25 @@ internal static unsafe class ElementwiseDriver
         for (; i <= job.Length - L.Width; i += L.Width)
         {
             L.Store(job.Target + i, S.Step<L, V>(new(L.Load(job.A + i)), new(L.Load(job.B + i)), new(L.Load(job.Dy + i)), new(L.Load(job.Target + i))).Value);
+        }
+
+        return i;
+    }
+
+    // a and b may be one tensor, so db is read after da is written.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static int SlopesLoop<F, L, V>(Job job, float* second, bool freshA, bool freshB, int start)
+        where F : struct, IBinaryFormula
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        int i = start;
+        for (; i <= job.Length - L.Width; i += L.Width)
+        {
+            Num<L, V> a = new(L.Load(job.A + i)), b = new(L.Load(job.B + i)), dy = new(L.Load(job.Dy + i));
+            F.Slopes(a, b, out Num<L, V> slopeA, out Num<L, V> slopeB);
+            L.Store(job.Target + i, freshA ? (dy * slopeA).Value : L.Fma(dy.Value, slopeA.Value, L.Load(job.Target + i)));
+            L.Store(second + i, freshB ? (dy * slopeB).Value : L.Fma(dy.Value, slopeB.Value, L.Load(second + i)));
         }
 
         return i;
@@ -133,7 +206,7 @@ internal static unsafe class ElementwiseDriver
         public static Num<L, V> Step<L, V>(Num<L, V> a, Num<L, V> b, Num<L, V> dy, Num<L, V> before)
             where L : struct, ILanes<V>
             where V : struct
-            => Num<L, V>.Fma(dy, F.Slope(a), before);
+            => F.Slope(a);
     }
 
     private readonly struct BinaryValue<F> : IStep
@@ -153,7 +226,7 @@ internal static unsafe class ElementwiseDriver
         public static Num<L, V> Step<L, V>(Num<L, V> a, Num<L, V> b, Num<L, V> dy, Num<L, V> before)
             where L : struct, ILanes<V>
             where V : struct
-            => Num<L, V>.Fma(dy, F.SlopeA(a, b), before);
+            => F.SlopeA(a, b);
     }
 
     private readonly struct BinarySlopeB<F> : IStep
@@ -163,6 +236,27 @@ internal static unsafe class ElementwiseDriver
         public static Num<L, V> Step<L, V>(Num<L, V> a, Num<L, V> b, Num<L, V> dy, Num<L, V> before)
             where L : struct, ILanes<V>
             where V : struct
-            => Num<L, V>.Fma(dy, F.SlopeB(a, b), before);
+            => F.SlopeB(a, b);
+    }
+
+    // The slope of a step, times dy: the first contribution to a gradient, or one more.
+    private readonly struct Fresh<S> : IStep
+        where S : struct, IStep
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Num<L, V> Step<L, V>(Num<L, V> a, Num<L, V> b, Num<L, V> dy, Num<L, V> before)
+            where L : struct, ILanes<V>
+            where V : struct
+            => dy * S.Step(a, b, dy, before);
+    }
+
+    private readonly struct Sum<S> : IStep
+        where S : struct, IStep
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Num<L, V> Step<L, V>(Num<L, V> a, Num<L, V> b, Num<L, V> dy, Num<L, V> before)
+            where L : struct, ILanes<V>
+            where V : struct
+            => Num<L, V>.Fma(dy, S.Step(a, b, dy, before), before);
     }
 }

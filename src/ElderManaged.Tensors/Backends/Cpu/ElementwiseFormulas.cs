@@ -31,4 +31,9 @@ internal interface IBinaryFormula
     static abstract Num<L, V> SlopeB<L, V>(Num<L, V> a, Num<L, V> b)
         where L : struct, ILanes<V>
         where V : struct;
+
+    /// <summary>Both derivatives, with the bits of <see cref="SlopeA"/> and <see cref="SlopeB"/>; what they share is done once.</summary>
+    static abstract void Slopes<L, V>(Num<L, V> a, Num<L, V> b, out Num<L, V> slopeA, out Num<L, V> slopeB)
+        where L : struct, ILanes<V>
+        where V : struct;
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace ElderManaged.Tensors;
 
@@ -35,6 +36,12 @@ internal unsafe interface ILanes<TVector>
 
     /// <summary><paramref name="then"/> where a &lt; b, else <paramref name="otherwise"/>, as where a or b is not a number.</summary>
     static abstract TVector IfLess(TVector a, TVector b, TVector then, TVector otherwise);
+
+    /// <summary>The larger one: a where b &lt; a, else b, as where a or b is not a number.</summary>
+    static abstract TVector Max(TVector a, TVector b);
+
+    /// <summary>The smaller one: a where a &lt; b, else b, as where a or b is not a number.</summary>
+    static abstract TVector Min(TVector a, TVector b);
 
     /// <summary>a·2ⁿ for a whole n from -252 to 254, in two steps, so that results below the normal range round once.</summary>
     static abstract TVector Scale(TVector a, TVector n);
@@ -78,9 +85,21 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> IfLess(Vector512<float> a, Vector512<float> b, Vector512<float> then, Vector512<float> otherwise) => Vector512.ConditionalSelect(Vector512.LessThan(a, b), then, otherwise);
 
+    // One instruction where the machine has it; it is defined as this comparison.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Max(Vector512<float> a, Vector512<float> b) => Avx512F.IsSupported ? Avx512F.Max(a, b) : IfLess(b, a, a, b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Min(Vector512<float> a, Vector512<float> b) => Avx512F.IsSupported ? Avx512F.Min(a, b) : IfLess(a, b, a, b);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Scale(Vector512<float> a, Vector512<float> n)
     {
+        if (Avx512F.IsSupported)
+        {
+            return Avx512F.Scale(a, n);
+        }
+
         Vector512<int> whole = Vector512.ConvertToInt32Native(n);
         Vector512<int> half = Vector512.ShiftRightArithmetic(whole, 1);
         Vector512<int> bias = Vector512.Create(Lanes1.ExponentBias);
@@ -132,6 +151,13 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> IfLess(Vector256<float> a, Vector256<float> b, Vector256<float> then, Vector256<float> otherwise) => Vector256.ConditionalSelect(Vector256.LessThan(a, b), then, otherwise);
+
+    // One instruction where the machine has it; it is defined as this comparison.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Max(Vector256<float> a, Vector256<float> b) => Avx.IsSupported ? Avx.Max(a, b) : IfLess(b, a, a, b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Min(Vector256<float> a, Vector256<float> b) => Avx.IsSupported ? Avx.Min(a, b) : IfLess(a, b, a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Scale(Vector256<float> a, Vector256<float> n)
@@ -187,6 +213,13 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> IfLess(Vector128<float> a, Vector128<float> b, Vector128<float> then, Vector128<float> otherwise) => Vector128.ConditionalSelect(Vector128.LessThan(a, b), then, otherwise);
+
+    // One instruction where the machine has it; it is defined as this comparison.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Max(Vector128<float> a, Vector128<float> b) => Sse.IsSupported ? Sse.Max(a, b) : IfLess(b, a, a, b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Min(Vector128<float> a, Vector128<float> b) => Sse.IsSupported ? Sse.Min(a, b) : IfLess(a, b, a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Scale(Vector128<float> a, Vector128<float> n)
@@ -248,6 +281,12 @@ internal readonly unsafe struct Lanes1 : ILanes<float>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float IfLess(float a, float b, float then, float otherwise) => a < b ? then : otherwise;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Max(float a, float b) => b < a ? a : b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Min(float a, float b) => a < b ? a : b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Scale(float a, float n)

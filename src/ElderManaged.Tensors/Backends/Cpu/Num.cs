@@ -37,11 +37,11 @@ internal readonly struct Num<L, V>(V value)
 
     /// <summary>The larger one; not a number when <paramref name="b"/> is not.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Num<L, V> Max(Num<L, V> a, Num<L, V> b) => IfLess(b, a, a, b);
+    public static Num<L, V> Max(Num<L, V> a, Num<L, V> b) => new(L.Max(a.Value, b.Value));
 
     /// <summary>The smaller one; not a number when <paramref name="b"/> is not.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Num<L, V> Min(Num<L, V> a, Num<L, V> b) => IfLess(a, b, a, b);
+    public static Num<L, V> Min(Num<L, V> a, Num<L, V> b) => new(L.Min(a.Value, b.Value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Num<L, V> Log(Num<L, V> a) => new(SimdMath.Log<L, V>(a.Value));

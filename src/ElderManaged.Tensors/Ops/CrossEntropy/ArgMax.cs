@@ -1,40 +1,84 @@
-using System.Numerics.Tensors;
-using System.Runtime.InteropServices;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace ElderManaged.Tensors;
 
 public static partial class Op
 {
+    /// <summary>So many elements fit the first-level cache: the run with the largest is read twice, all others once.</summary>
+    private const int ArgMaxRun = 4096;
+
     /// <summary>The position of the largest number; of equal ones the first.</summary>
     /// <exception cref="ArgumentException">The row is empty or contains NaN.</exception>
-    public static int ArgMax(ReadOnlySpan<float> row)
+    public static unsafe int ArgMax(ReadOnlySpan<float> row)
     {
         if (row.IsEmpty)
         {
             throw new ArgumentException("ArgMax: the row is empty.");
         }
 
-        float largest = TensorPrimitives.Max(row);
-        Vector512<float> wanted = Vector512.Create(largest);
-        ref float first = ref MemoryMarshal.GetReference(row);
+        fixed (float* x = row)
+        {
+            float largest = float.NegativeInfinity;
+            int run = 0;
+            for (int start = 0; start < row.Length; start += ArgMaxRun)
+            {
+                float max = MaxOfNumbers(x + start, Math.Min(ArgMaxRun, row.Length - start));
+                if (float.IsNaN(max))
+                {
+                    throw new ArgumentException($"ArgMax: the row of {row.Length} numbers contains NaN.");
+                }
+
+                if (max > largest)
+                {
+                    largest = max;
+                    run = start;
+                }
+            }
+
+            Vector512<float> wanted = Vector512.Create(largest);
+            int i = run;
+            while (i <= row.Length - 16 && !Vector512.EqualsAny(Vector512.Load(x + i), wanted))
+            {
+                i += 16;
+            }
+
+            while (x[i] != largest)
+            {
+                i++;
+            }
+
+            return i;
+        }
+    }
+
+    /// <summary>The largest element; NaN if one is.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static unsafe float MaxOfNumbers(float* x, int n)
+    {
+        Vector512<float> a = Vector512.Create(float.NegativeInfinity), b = a;
+        Vector512<float> strange = default; // bits set where a NaN was, which does not equal itself
         int i = 0;
-        for (; i <= row.Length - 16; i += 16)
+        for (; i <= n - 32; i += 32)
         {
-            if (Vector512.EqualsAny(Vector512.LoadUnsafe(ref first, (nuint)i), wanted))
-            {
-                break;
-            }
+            Vector512<float> v = Vector512.Load(x + i), w = Vector512.Load(x + i + 16);
+            a = Lanes512.Max(a, v);
+            b = Lanes512.Max(b, w);
+            strange |= ~(Vector512.Equals(v, v) & Vector512.Equals(w, w));
         }
 
-        for (; i < row.Length; i++)
+        a = Lanes512.Max(a, b);
+        float largest = strange.AsInt32() == default ? float.NegativeInfinity : float.NaN;
+        for (int lane = 0; lane < 16; lane++)
         {
-            if (row[i] == largest)
-            {
-                return i;
-            }
+            largest = a[lane] > largest ? a[lane] : largest;
         }
 
-        throw new ArgumentException($"ArgMax: the row of {row.Length} numbers contains NaN.");
+        for (; i < n; i++)
+        {
+            largest = float.IsNaN(x[i]) || x[i] > largest ? x[i] : largest;
+        }
+
+        return largest;
     }
 }

@@ -11,8 +11,12 @@ public static partial class Op
     /// </summary>
     /// <param name="logits">x: [R, V].</param>
     /// <param name="targets">R column numbers, or <see cref="IgnoredTarget"/>. Not copied: must not change until the tape ends.</param>
+    /// <param name="overwriteLogits">
+    /// Lets the backward pass write the gradient over the logits of a tape, which saves memory and a third of its traffic. Then they must not be
+    /// read any more once it ran, neither by the caller nor by ops recorded before.
+    /// </param>
     /// <exception cref="ArgumentException">All rows are ignored (the mean of nothing), or a target is not a column.</exception>
-    public static Tensor CrossEntropy(Tensor logits, int[] targets)
+    public static unsafe Tensor CrossEntropy(Tensor logits, int[] targets, bool overwriteLogits = false)
     {
         int counted = RequireTargets("CrossEntropy", logits, targets);
         if (counted == 0)
@@ -26,7 +30,9 @@ public static partial class Op
         {
             for (int r = block.First; r < block.End; r++)
             {
-                CrossEntropyKernel.Forward(s.logits.Row(r), s.targets[r], s.rows.Row(r));
+                int n = s.logits.Columns;
+                float* x = s.logits.Pointer + ((long)r * n);
+                CrossEntropyKernel.Forward(x, r + 1 < s.targets.Length ? x + n : x, n, s.targets[r], s.rows.Pointer + (3 * r));
             }
         });
         double sum = 0;
@@ -39,21 +45,22 @@ public static partial class Op
         mean[0] = (float)(sum / counted);
         return !Tape.Wants(logits)
             ? mean
-            : GradNode.Record("CrossEntropy", mean, (logits, targets, rows, counted), static (s, mean) =>
+            : GradNode.Record("CrossEntropy", mean, (logits, targets, rows, counted, overwriteLogits), static (s, mean) =>
             {
                 // mean_r (log Σ exp(x_r) − x_r[target])  →  dx_r = (softmax(x_r) − onehot(target)) / n
                 float factor = mean.Grad![0] / s.counted;
-                RowBlocks.Run(
-                    s.logits.Rows,
-                    s.logits.Columns,
-                    (s.logits, s.targets, s.rows, dx: s.logits.GradSink(), factor),
-                    static (s, block) =>
+                bool fresh = s.overwriteLogits && s.logits.TryShareGradient(s.logits);
+                Tensor dx = fresh ? s.logits.Grad! : s.logits.GradSink(out fresh);
+                RowBlocks.Run(s.logits.Rows, s.logits.Columns, (s.logits, s.targets, s.rows, dx, factor, fresh), static (s, block) =>
+                {
+                    for (int r = block.First; r < block.End; r++)
                     {
-                        for (int r = block.First; r < block.End; r++)
-                        {
-                            CrossEntropyKernel.AddGradient(s.logits.Row(r), s.targets[r], s.rows.Row(r), s.factor, s.dx.Row(r));
-                        }
-                    });
+                        int n = s.logits.Columns;
+                        long at = (long)r * n;
+                        CrossEntropyKernel.AddGradient(
+                            s.logits.Pointer + at, n, s.targets[r], s.rows.Pointer + (3 * r), s.factor, s.dx.Pointer + at, s.fresh);
+                    }
+                });
             });
     }
 
@@ -78,12 +85,13 @@ public static partial class Op
         {
             RowBlocks.Run(logits.Rows, logits.Columns, (logits, targets, loss: (nint)loss, hit: (nint)hit), static (s, block) =>
             {
-                Span<float> values = stackalloc float[3];
+                float* values = stackalloc float[3];
                 for (int r = block.First; r < block.End; r++)
                 {
                     if (s.loss != 0)
                     {
-                        CrossEntropyKernel.Forward(s.logits.Row(r), s.targets[r], values);
+                        float* x = s.logits.Pointer + ((long)r * s.logits.Columns);
+                        CrossEntropyKernel.Forward(x, r + 1 < block.End ? x + s.logits.Columns : x, s.logits.Columns, s.targets[r], values);
                         ((float*)s.loss)[r] = values[2];
                     }
 

@@ -1,44 +1,70 @@
-using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace ElderManaged.Tensors;
 
-/// <summary>One row of <see cref="Op.CrossEntropy"/>.</summary>
-internal static class CrossEntropyKernel
+/// <summary>One row of <see cref="Op.CrossEntropy"/>; n = its width.</summary>
+internal static unsafe class CrossEntropyKernel
 {
-    /// <summary>Writes the largest logit, 1 / Σ exp(x − largest) and the loss; zeros for an ignored row.</summary>
-    public static void Forward(ReadOnlySpan<float> x, int target, Span<float> row)
+    /// <summary>
+    /// Writes the largest logit, 1 / Σ exp(x − largest) and the loss to <paramref name="row"/>; zeros for an ignored row.
+    /// </summary>
+    /// <remarks>
+    /// Two passes: for the largest, then for the sum. The first waits for memory and the second for arithmetic, so during the second
+    /// the <paramref name="next"/> row is fetched into the cache.
+    /// </remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Forward(float* x, float* next, int n, int target, float* row)
     {
         if (target == Op.IgnoredTarget)
         {
-            row.Clear();
+            row[0] = row[1] = row[2] = 0;
             return;
         }
 
-        float largest = TensorPrimitives.Max(x);
-        double sum = SumOfExponentials(x, largest);
+        float largest = Reductions.Max(x, n);
+        double sum = SumOfExponentials(x, next, n, largest);
         row[0] = largest;
         row[1] = (float)(1 / sum);
         row[2] = (float)(Math.Log(sum) + ((double)largest - x[target]));
     }
 
-    /// <summary>dx += factor · (softmax(x) − onehot(target)).</summary>
-    public static void AddGradient(ReadOnlySpan<float> x, int target, ReadOnlySpan<float> row, float factor, Span<float> dx)
+    /// <summary>dx += factor · (softmax(x) − onehot(target)), or = where <paramref name="fresh"/>; dx may then be x itself.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void AddGradient(float* x, int n, int target, float* row, float factor, float* dx, bool fresh)
     {
         if (target == Op.IgnoredTarget)
         {
+            if (fresh)
+            {
+                new Span<float>(dx, n).Clear();
+            }
+
             return;
         }
 
         // 1 − p of the target from the loss −log p: subtracting 1 from p would leave only noise where the model is sure.
-        float atTarget = dx[target] - (float)(factor * (1 - Math.Exp(-(double)row[2])));
+        float atTarget = (fresh ? 0 : dx[target]) - (float)(factor * (1 - Math.Exp(-(double)row[2])));
         Vector512<float> largest = Vector512.Create(row[0]);
         Vector512<float> scale = Vector512.Create(row[1] * factor);
-        for (int i = 0; i < x.Length; i += 16)
+
+        // Below this, exp(x − largest) · scale would be subnormal; see SimdMath.ExpBelowOne. Not where factor is 0 or no number.
+        float size = MathF.Abs(row[1] * factor);
+        Vector512<float> least = Vector512.Create(size > 0 && size < 1 ? 1.17549435e-38f / size : 0);
+        int i = 0;
+        for (; i <= n - 16; i += 16)
         {
-            Lanes16.Store(Vector512.FusedMultiplyAdd(SimdMath.Exp<Lanes512, Vector512<float>>(Lanes16.Load(x, i) - largest), scale, Lanes16.Load(dx, i)), dx, i);
+            Vector512<float> e = SimdMath.ExpBelowOne<Lanes512, Vector512<float>>(Vector512.Load(x + i) - largest);
+            e = Lanes512.IfLess(e, least, default, e);
+            (fresh ? e * scale : Vector512.FusedMultiplyAdd(e, scale, Vector512.Load(dx + i))).Store(dx + i);
+        }
+
+        for (; i < n; i++)
+        {
+            float e = SimdMath.ExpBelowOne<Lanes1, float>(x[i] - row[0]);
+            e = e < least[0] ? 0 : e;
+            dx[i] = fresh ? e * scale[0] : MathF.FusedMultiplyAdd(e, scale[0], dx[i]);
         }
 
         dx[target] = atTarget;
@@ -48,26 +74,32 @@ internal static class CrossEntropyKernel
     /// Σ exp(x − largest). The ones that equal the largest are counted, not added: what the others add then keeps its
     /// precision, and with it the small loss of a sure prediction.
     /// </summary>
-    private static double SumOfExponentials(ReadOnlySpan<float> x, float largest)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static double SumOfExponentials(float* x, float* next, int n, float largest)
     {
         Vector512<float> shift = Vector512.Create(largest);
         Vector512<float> a = default, b = default;
         Vector512<int> equal = default;
-        ref float first = ref MemoryMarshal.GetReference(x);
         int i = 0;
-        for (; i <= x.Length - 32; i += 32)
+        for (; i <= n - 32; i += 32)
         {
-            a += Below(Vector512.LoadUnsafe(ref first, (nuint)i), shift, ref equal);
-            b += Below(Vector512.LoadUnsafe(ref first, (nuint)i + 16), shift, ref equal);
+            if (Sse.IsSupported)
+            {
+                Sse.Prefetch1(next + i);
+                Sse.Prefetch1(next + i + 16);
+            }
+
+            a += Below(Vector512.Load(x + i), shift, ref equal);
+            b += Below(Vector512.Load(x + i + 16), shift, ref equal);
         }
 
-        Span<float> rest = stackalloc float[16];
-        for (; i < x.Length; i += 16)
+        float* rest = stackalloc float[16];
+        for (; i < n; i += 16)
         {
-            int left = Math.Min(16, x.Length - i);
-            rest.Fill(float.NegativeInfinity); // exp gives 0
-            x.Slice(i, left).CopyTo(rest);
-            a += Below(Vector512.Create<float>(rest), shift, ref equal);
+            int left = Math.Min(16, n - i);
+            new Span<float>(rest, 16).Fill(float.NegativeInfinity); // exp gives 0
+            new Span<float>(x + i, left).CopyTo(new Span<float>(rest, 16));
+            a += Below(Vector512.Load(rest), shift, ref equal);
         }
 
         return Vector512.Sum(equal) + (double)Reductions.Fold(a + b);
@@ -79,7 +111,7 @@ internal static class CrossEntropyKernel
     {
         Vector512<float> same = Vector512.Equals(x, largest);
         equal -= same.AsInt32(); // all bits set is −1
-        return Vector512.AndNot(SimdMath.Exp<Lanes512, Vector512<float>>(x - largest), same);
+        return Vector512.AndNot(SimdMath.ExpBelowOne<Lanes512, Vector512<float>>(x - largest), same);
     }
 }
 

@@ -21,14 +21,26 @@ public static partial class Op
             });
     }
 
-    /// <summary>dx += dy, if a gradient is wanted.</summary>
+    /// <summary>dx += dy, if a gradient is wanted. Where that is the first contribution, dx and dy share one memory: no pass at all.</summary>
     internal static void Accumulate(Tensor x, Tensor dy)
     {
-        if (Tape.Wants(x))
+        if (!Tape.Wants(x) || x.TryShareGradient(dy))
         {
-            RowBlocks.Run(x.Length, 1, (dx: x.GradSink(), dy), static (s, block) =>
-                TensorPrimitives.Add(block.Of(s.dx), block.Of(s.dy), block.Of(s.dx)));
+            return;
         }
+
+        Tensor dx = x.GradSink(out bool fresh);
+        RowBlocks.Run(x.Length, 1, (dx, dy, fresh), static (s, block) =>
+        {
+            if (s.fresh)
+            {
+                block.Of(s.dy).CopyTo(block.Of(s.dx));
+            }
+            else
+            {
+                TensorPrimitives.Add(block.Of(s.dx), block.Of(s.dy), block.Of(s.dx));
+            }
+        });
     }
 
     /// <summary>dx += factor · dy, if a gradient is wanted.</summary>
@@ -36,8 +48,18 @@ public static partial class Op
     {
         if (Tape.Wants(x))
         {
-            RowBlocks.Run(x.Length, 1, (dx: x.GradSink(), dy, factor), static (s, block) =>
-                TensorPrimitives.FusedMultiplyAdd(block.Of(s.dy), s.factor, block.Of(s.dx), block.Of(s.dx)));
+            Tensor dx = x.GradSink(out bool fresh);
+            RowBlocks.Run(x.Length, 1, (dx, dy, factor, fresh), static (s, block) =>
+            {
+                if (s.fresh)
+                {
+                    TensorPrimitives.Multiply(block.Of(s.dy), s.factor, block.Of(s.dx));
+                }
+                else
+                {
+                    TensorPrimitives.FusedMultiplyAdd(block.Of(s.dy), s.factor, block.Of(s.dx), block.Of(s.dx));
+                }
+            });
         }
     }
 
@@ -46,8 +68,18 @@ public static partial class Op
     {
         if (Tape.Wants(x))
         {
-            RowBlocks.Run(x.Length, 1, (dx: x.GradSink(), dy, factor), static (s, block) =>
-                TensorPrimitives.FusedMultiplyAdd(block.Of(s.dy), block.Of(s.factor), block.Of(s.dx), block.Of(s.dx)));
+            Tensor dx = x.GradSink(out bool fresh);
+            RowBlocks.Run(x.Length, 1, (dx, dy, factor, fresh), static (s, block) =>
+            {
+                if (s.fresh)
+                {
+                    TensorPrimitives.Multiply(block.Of(s.dy), block.Of(s.factor), block.Of(s.dx));
+                }
+                else
+                {
+                    TensorPrimitives.FusedMultiplyAdd(block.Of(s.dy), block.Of(s.factor), block.Of(s.dx), block.Of(s.dx));
+                }
+            });
         }
     }
 }

@@ -34,9 +34,10 @@ public static partial class Op
     /// <summary>sums += the sum over all rows of <paramref name="x"/>, block by block: equal bits for any number of threads.</summary>
     internal static unsafe void AddColumnSums(Tensor x, Tensor sums)
     {
-        int blocks = RowBlocks.Count(x.Rows, x.Columns);
+        int size = RowBlocks.RowsForSums(x.Rows, x.Columns);
+        int blocks = RowBlocks.Count(x.Rows, size);
         FloatBuffer partial = RowBlocks.Scratch(blocks * x.Columns);
-        RowBlocks.Run(x.Rows, x.Columns, (x, partial), static (s, block) =>
+        RowBlocks.RunOfSize(size, x.Rows, (x, partial), static (s, block) =>
         {
             int n = s.x.Columns;
             float* sum = s.partial.Pointer + ((long)block.Block * n);

@@ -13,8 +13,11 @@ public static partial class Op
         return !Tape.Wants(x)
             ? y
             : GradNode.Record("Log", y, x, static (x, y) =>
-                RowBlocks.Run(x.Length, 1, (x, dy: y.Grad!, dx: x.GradSink()), static (s, block) =>
-                    ElementwiseDriver.AddSlope<LogFormula>(block.Of(s.x), block.Of(s.dy), block.Of(s.dx))));
+            {
+                Tensor dx = x.GradSink(out bool fresh);
+                RowBlocks.Run(x.Length, 1, (x, dy: y.Grad!, dx, fresh), static (s, block) =>
+                    ElementwiseDriver.AddSlope<LogFormula>(block.Of(s.x), block.Of(s.dy), block.Of(s.dx), s.fresh));
+            });
     }
 }
 

@@ -14,8 +14,11 @@ public static partial class Op
         return !Tape.Wants(x)
             ? y
             : GradNode.Record("Silu", y, x, static (x, y) =>
-                RowBlocks.Run(x.Length, 1, (x, dy: y.Grad!, dx: x.GradSink()), static (s, block) =>
-                    ElementwiseDriver.AddSlope<SiluFormula>(block.Of(s.x), block.Of(s.dy), block.Of(s.dx))));
+            {
+                Tensor dx = x.GradSink(out bool fresh);
+                RowBlocks.Run(x.Length, 1, (x, dy: y.Grad!, dx, fresh), static (s, block) =>
+                    ElementwiseDriver.AddSlope<SiluFormula>(block.Of(s.x), block.Of(s.dy), block.Of(s.dx), s.fresh));
+            });
     }
 
     /// <summary>silu(gate) · up, element by element: the SwiGLU part of a feed-forward layer.</summary>
@@ -32,18 +35,25 @@ public static partial class Op
             ? y
             : GradNode.Record("SiluGate", y, (gate, up), static (s, y) =>
             {
-                Tensor? dgate = Tape.Wants(s.gate) ? s.gate.GradSink() : null;
-                Tensor? dup = Tape.Wants(s.up) ? s.up.GradSink() : null;
-                RowBlocks.Run(y.Length, 1, (s.gate, s.up, dy: y.Grad!, dgate, dup), static (s, block) =>
+                (bool freshGate, bool freshUp) = (false, false);
+                Tensor? dgate = Tape.Wants(s.gate) ? s.gate.GradSink(out freshGate) : null;
+                Tensor? dup = Tape.Wants(s.up) ? s.up.GradSink(out freshUp) : null;
+                RowBlocks.Run(y.Length, 1, (s.gate, s.up, dy: y.Grad!, dgate, dup, freshGate, freshUp), static (s, block) =>
                 {
-                    if (s.dgate is not null)
+                    if (s.dgate is not null && s.dup is not null)
                     {
-                        ElementwiseDriver.AddSlopeA<SiluGateFormula>(block.Of(s.gate), block.Of(s.up), block.Of(s.dy), block.Of(s.dgate));
+                        ElementwiseDriver.AddSlopes<SiluGateFormula>(
+                            block.Of(s.gate), block.Of(s.up), block.Of(s.dy), block.Of(s.dgate), s.freshGate, block.Of(s.dup), s.freshUp);
                     }
-
-                    if (s.dup is not null)
+                    else if (s.dgate is not null)
                     {
-                        ElementwiseDriver.AddSlopeB<SiluGateFormula>(block.Of(s.gate), block.Of(s.up), block.Of(s.dy), block.Of(s.dup));
+                        ElementwiseDriver.AddSlopeA<SiluGateFormula>(
+                            block.Of(s.gate), block.Of(s.up), block.Of(s.dy), block.Of(s.dgate), s.freshGate);
+                    }
+                    else if (s.dup is not null)
+                    {
+                        ElementwiseDriver.AddSlopeB<SiluGateFormula>(
+                            block.Of(s.gate), block.Of(s.up), block.Of(s.dy), block.Of(s.dup), s.freshUp);
                     }
                 });
             });
@@ -74,6 +84,18 @@ internal readonly struct SiluFormula : IUnaryFormula
         Num<L, V> sigmoid = Num<L, V>.Sigmoid(x);
         return Num<L, V>.Fma(x * sigmoid, 1f - sigmoid, sigmoid);
     }
+
+    /// <summary>Both with one sigmoid, and the bits of each: it is 1 to the last bit above <see cref="Far"/>, where value and slope bound x differently.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void ValueAndSlope<L, V>(Num<L, V> x, out Num<L, V> value, out Num<L, V> slope)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        x = Num<L, V>.Max(-Far, x);
+        Num<L, V> sigmoid = Num<L, V>.Sigmoid(x);
+        value = x * sigmoid;
+        slope = Num<L, V>.Fma(Num<L, V>.Min(Far, x) * sigmoid, 1f - sigmoid, sigmoid);
+    }
 }
 
 /// <summary>Value and slopes of <see cref="Op.SiluGate"/>.</summary>
@@ -96,6 +118,15 @@ internal readonly struct SiluGateFormula : IBinaryFormula
         where L : struct, ILanes<V>
         where V : struct
         => SiluFormula.Value(gate);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Slopes<L, V>(Num<L, V> gate, Num<L, V> up, out Num<L, V> slopeGate, out Num<L, V> slopeUp)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        SiluFormula.ValueAndSlope(gate, out slopeUp, out Num<L, V> slope);
+        slopeGate = slope * up;
+    }
 }
 
 /// <summary>The plain double-precision twin of <see cref="Op.Silu"/> and <see cref="Op.SiluGate"/>.</summary>

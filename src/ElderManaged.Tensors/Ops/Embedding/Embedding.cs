@@ -1,5 +1,3 @@
-using System.Numerics.Tensors;
-
 namespace ElderManaged.Tensors;
 
 public static partial class Op
@@ -29,7 +27,8 @@ public static partial class Op
             : GradNode.Record("Embedding", y, (table, ids), static (s, y) =>
             {
                 // y[i] = table[ids[i]]  →  dtable[ids[i]] += dy[i]
-                AddToRows(s.table.GradSink(), s.ids.Span, y.Grad!);
+                Tensor dtable = s.table.GradSink(out bool fresh);
+                RowMoves.Scatter(y.Grad!, s.ids.Span, dtable, fresh);
             });
     }
 
@@ -50,32 +49,7 @@ public static partial class Op
         }
 
         Tensor y = Tape.NewTensor(new Shape(ids.Length, table.Columns));
-        CopyRows(table, ids, y);
+        RowMoves.Gather(table, ids, y);
         return y;
-    }
-
-    /// <summary>to[i, :] = from[rows[i], :].</summary>
-    private static void CopyRows(Tensor from, ReadOnlySpan<int> rows, Tensor to)
-    {
-        int width = from.Columns;
-        ReadOnlySpan<float> source = from.Span;
-        Span<float> target = to.Span;
-        for (int i = 0; i < rows.Length; i++)
-        {
-            source.Slice(rows[i] * width, width).CopyTo(target.Slice(i * width, width));
-        }
-    }
-
-    /// <summary>to[rows[i], :] += from[i, :], in the order of <paramref name="rows"/>, so repeated rows give the same bits always.</summary>
-    private static void AddToRows(Tensor to, ReadOnlySpan<int> rows, Tensor from)
-    {
-        int width = from.Columns;
-        ReadOnlySpan<float> source = from.Span;
-        Span<float> target = to.Span;
-        for (int i = 0; i < rows.Length; i++)
-        {
-            Span<float> sum = target.Slice(rows[i] * width, width);
-            TensorPrimitives.Add(sum, source.Slice(i * width, width), sum);
-        }
     }
 }

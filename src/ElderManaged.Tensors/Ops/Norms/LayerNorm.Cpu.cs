@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace ElderManaged.Tensors;
@@ -6,6 +7,7 @@ namespace ElderManaged.Tensors;
 internal static unsafe class LayerNormKernel
 {
     /// <summary>Writes y; returns μ and 1/√(σ² + ε).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static (float Mean, float Inverse) Forward(float* x, float* gain, float* bias, float* y, float epsilon, int n)
     {
         // Two passes: E[x²] − μ² would cancel for rows far from zero.
@@ -28,48 +30,60 @@ internal static unsafe class LayerNormKernel
         return (mean, inverse);
     }
 
-    /// <summary>With z = (x − μ)·inverse: dgain += dy·z, dbias += dy.</summary>
-    public static void AddParameterGradients(float* x, float* dy, float mean, float inverse, float* dgain, float* dbias, int n)
-    {
-        Vector512<float> m = Vector512.Create(mean);
-        Vector512<float> r = Vector512.Create(inverse);
-        int i = 0;
-        for (; i <= n - 16; i += 16)
-        {
-            Vector512<float> d = Vector512.Load(dy + i);
-            Vector512<float> z = (Vector512.Load(x + i) - m) * r;
-            Vector512.FusedMultiplyAdd(d, z, Vector512.Load(dgain + i)).Store(dgain + i);
-            (d + Vector512.Load(dbias + i)).Store(dbias + i);
-        }
-
-        for (; i < n; i++)
-        {
-            dgain[i] = MathF.FusedMultiplyAdd(dy[i], (x[i] - mean) * inverse, dgain[i]);
-            dbias[i] += dy[i];
-        }
-    }
-
-    /// <summary>With dz = dy·gain: dx += inverse · (dz − mean(dz) − z·mean(dz·z)).</summary>
-    public static void AddInputGradient(float* x, float* gain, float* dy, float mean, float inverse, float* dx, int n)
+    /// <summary>
+    /// With z = (x − μ)·inverse and dz = dy·gain: dgain += dy·z and dbias += dy, if wanted;
+    /// dx += inverse · (dz − mean(dz) − z·mean(dz·z)), or = where <paramref name="fresh"/>.
+    /// </summary>
+    /// <remarks>The first pass over the row takes the means and adds to the parameters' gradients, the second writes dx.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Backward(
+        float* x, float* gain, float* dy, float mean, float inverse, float* dx, bool fresh, float* dgain, float* dbias, int n)
     {
         Vector512<float> m = Vector512.Create(mean);
         Vector512<float> r = Vector512.Create(inverse);
         Vector512<float> sum = default, product = default;
         int i = 0;
-        for (; i <= n - 16; i += 16)
+        if (dgain == null)
         {
-            Vector512<float> dz = Vector512.Load(dy + i) * Vector512.Load(gain + i);
-            sum += dz;
-            product = Vector512.FusedMultiplyAdd(dz, (Vector512.Load(x + i) - m) * r, product);
+            for (; i <= n - 16; i += 16)
+            {
+                Vector512<float> dz = Vector512.Load(dy + i) * Vector512.Load(gain + i);
+                sum += dz;
+                product = Vector512.FusedMultiplyAdd(dz, (Vector512.Load(x + i) - m) * r, product);
+            }
+        }
+        else
+        {
+            for (; i <= n - 16; i += 16)
+            {
+                Vector512<float> d = Vector512.Load(dy + i);
+                Vector512<float> z = (Vector512.Load(x + i) - m) * r;
+                Vector512<float> dz = d * Vector512.Load(gain + i);
+                sum += dz;
+                product = Vector512.FusedMultiplyAdd(dz, z, product);
+                Vector512.FusedMultiplyAdd(d, z, Vector512.Load(dgain + i)).Store(dgain + i);
+                (d + Vector512.Load(dbias + i)).Store(dbias + i);
+            }
         }
 
         float meanDz = Reductions.Fold(sum);
         float meanDzZ = Reductions.Fold(product);
         for (; i < n; i++)
         {
+            float z = (x[i] - mean) * inverse;
             float dz = dy[i] * gain[i];
             meanDz += dz;
-            meanDzZ = MathF.FusedMultiplyAdd(dz, (x[i] - mean) * inverse, meanDzZ);
+            meanDzZ = MathF.FusedMultiplyAdd(dz, z, meanDzZ);
+            if (dgain != null)
+            {
+                dgain[i] = MathF.FusedMultiplyAdd(dy[i], z, dgain[i]);
+                dbias[i] += dy[i];
+            }
+        }
+
+        if (dx == null)
+        {
+            return;
         }
 
         meanDz /= n;
@@ -81,14 +95,14 @@ internal static unsafe class LayerNormKernel
             Vector512<float> dz = Vector512.Load(dy + i) * Vector512.Load(gain + i);
             Vector512<float> z = (Vector512.Load(x + i) - m) * r;
             Vector512<float> inner = Vector512.FusedMultiplyAdd(z, b, dz - a);
-            Vector512.FusedMultiplyAdd(r, inner, Vector512.Load(dx + i)).Store(dx + i);
+            (fresh ? r * inner : Vector512.FusedMultiplyAdd(r, inner, Vector512.Load(dx + i))).Store(dx + i);
         }
 
         for (; i < n; i++)
         {
             float z = (x[i] - mean) * inverse;
             float inner = MathF.FusedMultiplyAdd(z, -meanDzZ, (dy[i] * gain[i]) - meanDz);
-            dx[i] = MathF.FusedMultiplyAdd(inverse, inner, dx[i]);
+            dx[i] = fresh ? inverse * inner : MathF.FusedMultiplyAdd(inverse, inner, dx[i]);
         }
     }
 }

@@ -38,14 +38,17 @@ public static partial class Op
             : GradNode.Record("LayerNorm", y, (x, gain, bias, moments: moments!), static (s, y) =>
             {
                 int n = s.x.Columns;
-                int blocks = RowBlocks.Count(s.x.Rows, n);
-                Tensor? dx = Tape.Wants(s.x) ? s.x.GradSink() : null;
+                bool fresh = false;
+                Tensor? dx = Tape.Wants(s.x) ? s.x.GradSink(out fresh) : null;
                 Tensor? dgain = Tape.Wants(s.gain) ? s.gain.GradSink() : null;
                 Tensor? dbias = Tape.Wants(s.bias) ? s.bias.GradSink() : null;
 
                 // The sums over rows for gain and bias: [blocks, C] each.
-                FloatBuffer? sums = dgain is null && dbias is null ? null : RowBlocks.Scratch(2 * blocks * n);
-                RowBlocks.Run(s.x.Rows, n, (s.x, s.gain, s.moments, dy: y.Grad!, dx, sums, blocks), static (s, block) =>
+                bool parameters = dgain is not null || dbias is not null;
+                int size = parameters ? RowBlocks.RowsForSums(s.x.Rows, n) : RowBlocks.BlockRows(n);
+                int blocks = RowBlocks.Count(s.x.Rows, size);
+                FloatBuffer? sums = parameters ? RowBlocks.Scratch(2 * blocks * n) : null;
+                RowBlocks.RunOfSize(size, s.x.Rows, (s.x, s.gain, s.moments, dy: y.Grad!, dx, fresh, sums, blocks), static (s, block) =>
                 {
                     int n = s.x.Columns;
                     float* dgain = s.sums is null ? null : s.sums.Pointer + ((long)block.Block * n);
@@ -59,18 +62,9 @@ public static partial class Op
                     for (int row = block.First; row < block.End; row++)
                     {
                         long at = (long)row * n;
-                        float mean = s.moments.Pointer[2 * row];
-                        float inverse = s.moments.Pointer[(2 * row) + 1];
-                        if (dgain != null)
-                        {
-                            LayerNormKernel.AddParameterGradients(s.x.Pointer + at, s.dy.Pointer + at, mean, inverse, dgain, dbias, n);
-                        }
-
-                        if (s.dx is not null)
-                        {
-                            LayerNormKernel.AddInputGradient(
-                                s.x.Pointer + at, s.gain.Pointer, s.dy.Pointer + at, mean, inverse, s.dx.Pointer + at, n);
-                        }
+                        float* dx = s.dx is null ? null : s.dx.Pointer + at;
+                        LayerNormKernel.Backward(
+                            s.x.Pointer + at, s.gain.Pointer, s.dy.Pointer + at, s.moments.Pointer[2 * row], s.moments.Pointer[(2 * row) + 1], dx, s.fresh, dgain, dbias, n);
                     }
                 });
                 if (sums is not null)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace ElderManaged.Tensors;
@@ -6,6 +7,7 @@ namespace ElderManaged.Tensors;
 internal static unsafe class RmsNormKernel
 {
     /// <summary>Writes y; returns 1/√(mean(x²) + ε).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Forward(float* x, float* gain, float* y, float epsilon, int n)
     {
         float inverse = 1 / MathF.Sqrt((Reductions.Dot(x, x, n) / n) + epsilon);
@@ -24,39 +26,48 @@ internal static unsafe class RmsNormKernel
         return inverse;
     }
 
-    /// <summary>dgain += dy·x·inverse.</summary>
-    public static void AddGainGradient(float* x, float* dy, float inverse, float* dgain, int n)
-    {
-        Vector512<float> r = Vector512.Create(inverse);
-        int i = 0;
-        for (; i <= n - 16; i += 16)
-        {
-            Vector512<float> z = Vector512.Load(x + i) * r;
-            Vector512.FusedMultiplyAdd(Vector512.Load(dy + i), z, Vector512.Load(dgain + i)).Store(dgain + i);
-        }
-
-        for (; i < n; i++)
-        {
-            dgain[i] = MathF.FusedMultiplyAdd(dy[i], x[i] * inverse, dgain[i]);
-        }
-    }
-
-    /// <summary>With dz = dy·gain and z = x·inverse: dx += inverse · (dz − z·mean(dz·z)).</summary>
-    public static void AddInputGradient(float* x, float* gain, float* dy, float inverse, float* dx, int n)
+    /// <summary>
+    /// With z = x·inverse and dz = dy·gain: dgain += dy·z, if wanted; dx += inverse · (dz − z·mean(dz·z)), or = where <paramref name="fresh"/>.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Backward(float* x, float* gain, float* dy, float inverse, float* dx, bool fresh, float* dgain, int n)
     {
         Vector512<float> r = Vector512.Create(inverse);
         Vector512<float> product = default;
         int i = 0;
-        for (; i <= n - 16; i += 16)
+        if (dgain == null)
         {
-            Vector512<float> dz = Vector512.Load(dy + i) * Vector512.Load(gain + i);
-            product = Vector512.FusedMultiplyAdd(dz, Vector512.Load(x + i) * r, product);
+            for (; i <= n - 16; i += 16)
+            {
+                Vector512<float> dz = Vector512.Load(dy + i) * Vector512.Load(gain + i);
+                product = Vector512.FusedMultiplyAdd(dz, Vector512.Load(x + i) * r, product);
+            }
+        }
+        else
+        {
+            for (; i <= n - 16; i += 16)
+            {
+                Vector512<float> d = Vector512.Load(dy + i);
+                Vector512<float> z = Vector512.Load(x + i) * r;
+                product = Vector512.FusedMultiplyAdd(d * Vector512.Load(gain + i), z, product);
+                Vector512.FusedMultiplyAdd(d, z, Vector512.Load(dgain + i)).Store(dgain + i);
+            }
         }
 
         float mean = Reductions.Fold(product);
         for (; i < n; i++)
         {
-            mean = MathF.FusedMultiplyAdd(dy[i] * gain[i], x[i] * inverse, mean);
+            float z = x[i] * inverse;
+            mean = MathF.FusedMultiplyAdd(dy[i] * gain[i], z, mean);
+            if (dgain != null)
+            {
+                dgain[i] = MathF.FusedMultiplyAdd(dy[i], z, dgain[i]);
+            }
+        }
+
+        if (dx == null)
+        {
+            return;
         }
 
         mean /= n;
@@ -65,13 +76,13 @@ internal static unsafe class RmsNormKernel
         {
             Vector512<float> dz = Vector512.Load(dy + i) * Vector512.Load(gain + i);
             Vector512<float> inner = Vector512.FusedMultiplyAdd(Vector512.Load(x + i) * r, m, dz);
-            Vector512.FusedMultiplyAdd(r, inner, Vector512.Load(dx + i)).Store(dx + i);
+            (fresh ? r * inner : Vector512.FusedMultiplyAdd(r, inner, Vector512.Load(dx + i))).Store(dx + i);
         }
 
         for (; i < n; i++)
         {
             float inner = MathF.FusedMultiplyAdd(x[i] * inverse, -mean, dy[i] * gain[i]);
-            dx[i] = MathF.FusedMultiplyAdd(inverse, inner, dx[i]);
+            dx[i] = fresh ? inverse * inner : MathF.FusedMultiplyAdd(inverse, inner, dx[i]);
         }
     }
 }

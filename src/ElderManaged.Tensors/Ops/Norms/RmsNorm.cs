@@ -32,11 +32,13 @@ public static partial class Op
             : GradNode.Record("RmsNorm", y, (x, gain, inverses: inverses!), static (s, y) =>
             {
                 int n = s.x.Columns;
-                int blocks = RowBlocks.Count(s.x.Rows, n);
-                Tensor? dx = Tape.Wants(s.x) ? s.x.GradSink() : null;
+                bool fresh = false;
+                Tensor? dx = Tape.Wants(s.x) ? s.x.GradSink(out fresh) : null;
                 Tensor? dgain = Tape.Wants(s.gain) ? s.gain.GradSink() : null;
+                int size = dgain is null ? RowBlocks.BlockRows(n) : RowBlocks.RowsForSums(s.x.Rows, n);
+                int blocks = RowBlocks.Count(s.x.Rows, size);
                 FloatBuffer? sums = dgain is null ? null : RowBlocks.Scratch(blocks * n); // [blocks, C]
-                RowBlocks.Run(s.x.Rows, n, (s.x, s.gain, s.inverses, dy: y.Grad!, dx, sums), static (s, block) =>
+                RowBlocks.RunOfSize(size, s.x.Rows, (s.x, s.gain, s.inverses, dy: y.Grad!, dx, fresh, sums), static (s, block) =>
                 {
                     int n = s.x.Columns;
                     float* dgain = s.sums is null ? null : s.sums.Pointer + ((long)block.Block * n);
@@ -48,17 +50,9 @@ public static partial class Op
                     for (int row = block.First; row < block.End; row++)
                     {
                         long at = (long)row * n;
-                        float inverse = s.inverses.Pointer[row];
-                        if (dgain != null)
-                        {
-                            RmsNormKernel.AddGainGradient(s.x.Pointer + at, s.dy.Pointer + at, inverse, dgain, n);
-                        }
-
-                        if (s.dx is not null)
-                        {
-                            RmsNormKernel.AddInputGradient(
-                                s.x.Pointer + at, s.gain.Pointer, s.dy.Pointer + at, inverse, s.dx.Pointer + at, n);
-                        }
+                        float* dx = s.dx is null ? null : s.dx.Pointer + at;
+                        RmsNormKernel.Backward(
+                            s.x.Pointer + at, s.gain.Pointer, s.dy.Pointer + at, s.inverses.Pointer[row], dx, s.fresh, dgain, n);
                     }
                 });
                 if (sums is not null)

@@ -38,7 +38,7 @@ public static partial class Op
 
     private static unsafe double SumOfBlocks(Tensor x)
     {
-        int blocks = RowBlocks.Count(x.Length, 1);
+        int blocks = RowBlocks.Count(x.Length, RowBlocks.BlockRows(1));
         FloatBuffer partial = RowBlocks.Scratch(blocks);
         RowBlocks.Run(x.Length, 1, (x, partial), static (s, block) =>
         {

@@ -12,13 +12,14 @@ public static partial class Op
         ArgumentNullException.ThrowIfNull(x);
         RequireRowNumbers("GatherRows", rows, x.Rows);
         Tensor y = Tape.NewTensor(new Shape(rows.Length, x.Columns));
-        CopyRows(x, rows, y);
+        RowMoves.Gather(x, rows, y);
         return !Tape.Wants(x)
             ? y
             : GradNode.Record("GatherRows", y, (x, rows), static (s, y) =>
             {
                 // y[i] = x[rows[i]]  →  dx[rows[i]] += dy[i]
-                AddToRows(s.x.GradSink(), s.rows, y.Grad!);
+                Tensor dx = s.x.GradSink(out bool fresh);
+                RowMoves.Scatter(y.Grad!, s.rows, dx, fresh);
             });
     }
 

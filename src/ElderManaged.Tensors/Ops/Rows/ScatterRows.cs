@@ -1,5 +1,3 @@
-using System.Numerics.Tensors;
-
 namespace ElderManaged.Tensors;
 
 public static partial class Op
@@ -19,21 +17,14 @@ public static partial class Op
         }
 
         Tensor y = Tape.NewTensor(new Shape(count, x.Columns));
-        y.Span.Clear();
-        AddToRows(y, rows, x);
+        RowMoves.Scatter(x, rows, y, fresh: true);
         return !Tape.Wants(x)
             ? y
             : GradNode.Record("ScatterRows", y, (x, rows), static (s, y) =>
             {
                 // y[rows[i]] += x[i]  →  dx[i] += dy[rows[i]]
-                Span<float> dx = s.x.GradSink().Span;
-                ReadOnlySpan<float> dy = y.Grad!.Span;
-                int width = s.x.Columns;
-                for (int i = 0; i < s.rows.Length; i++)
-                {
-                    Span<float> sum = dx.Slice(i * width, width);
-                    TensorPrimitives.Add(sum, dy.Slice(s.rows[i] * width, width), sum);
-                }
+                Tensor dx = s.x.GradSink(out bool fresh);
+                RowMoves.Gather(y.Grad!, s.rows, dx, fresh);
             });
     }
 }

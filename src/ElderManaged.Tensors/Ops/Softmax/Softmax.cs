@@ -1,4 +1,4 @@
-using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace ElderManaged.Tensors;
@@ -8,8 +8,8 @@ public static partial class Op
     /// <summary>y = exp(x − max) / Σ exp(x − max) in each row: positive numbers that add to 1.</summary>
     /// <param name="x">[…, C]; over the last dimension.</param>
     /// <returns>The shape of <paramref name="x"/>.</returns>
-    /// <remarks>Subtracting the largest element changes nothing but the range: no overflow. An element of −∞ gets 0.</remarks>
-    public static Tensor Softmax(Tensor x)
+    /// <remarks>Subtracting the largest element changes nothing but the range: no overflow. An element of −∞, or 88 below the largest, gets 0.</remarks>
+    public static unsafe Tensor Softmax(Tensor x)
     {
         ArgumentNullException.ThrowIfNull(x);
         Tensor y = Tape.NewTensor(x.Shape);
@@ -17,50 +17,101 @@ public static partial class Op
         {
             for (int row = block.First; row < block.End; row++)
             {
-                SoftmaxKernel.Forward(s.x.Row(row), s.y.Row(row));
+                long at = (long)row * s.x.Columns;
+                SoftmaxKernel.Forward(s.x.Pointer + at, s.y.Pointer + at, s.x.Columns);
             }
         });
         return !Tape.Wants(x)
             ? y
             : GradNode.Record("Softmax", y, x, static (x, y) =>
-                RowBlocks.Run(x.Rows, x.Columns, (y, dy: y.Grad!, dx: x.GradSink()), static (s, block) =>
+            {
+                Tensor dx = x.GradSink(out bool fresh);
+                RowBlocks.Run(x.Rows, x.Columns, (y, dy: y.Grad!, dx, fresh), static (s, block) =>
                 {
                     for (int row = block.First; row < block.End; row++)
                     {
-                        SoftmaxKernel.AddGradient(s.y.Row(row), s.dy.Row(row), s.dx.Row(row));
+                        long at = (long)row * s.y.Columns;
+                        SoftmaxKernel.AddGradient(s.y.Pointer + at, s.dy.Pointer + at, s.dx.Pointer + at, s.fresh, s.y.Columns);
                     }
-                }));
+                });
+            });
     }
 }
 
 /// <summary>One row of softmax.</summary>
 internal static unsafe class SoftmaxKernel
 {
-    public static void Forward(ReadOnlySpan<float> x, Span<float> y)
+    /// <summary>Three passes: the largest; the exponentials with their sum; the division.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Forward(float* x, float* y, int n)
     {
-        Vector512<float> max = Vector512.Create(TensorPrimitives.Max(x));
-        for (int i = 0; i < x.Length; i += 16)
+        float largest = Reductions.Max(x, n);
+        Vector512<float> max = Vector512.Create(largest);
+        Vector512<float> a = default, b = default, c = default, d = default;
+        int i = 0;
+        for (; i <= n - 64; i += 64)
         {
-            Lanes16.Store(SimdMath.Exp<Lanes512, Vector512<float>>(Lanes16.Load(x, i) - max), y, i);
+            a += Exp(x + i, max, y + i);
+            b += Exp(x + i + 16, max, y + i + 16);
+            c += Exp(x + i + 32, max, y + i + 32);
+            d += Exp(x + i + 48, max, y + i + 48);
         }
 
-        fixed (float* p = y)
+        for (; i <= n - 16; i += 16)
         {
-            TensorPrimitives.Multiply(y, 1 / Reductions.Sum(p, y.Length), y);
+            a += Exp(x + i, max, y + i);
+        }
+
+        float sum = Reductions.Fold((a + b) + (c + d));
+        for (; i < n; i++)
+        {
+            y[i] = SimdMath.ExpBelowOne<Lanes1, float>(x[i] - largest);
+            sum += y[i];
+        }
+
+        float factor = 1 / sum;
+        Vector512<float> f = Vector512.Create(factor);
+
+        // A number of 2⁻¹²⁶·sum or less would become subnormal: 0 instead, see SimdMath.ExpBelowOne.
+        float least = 1.17549435e-38f * sum;
+        Vector512<float> below = Vector512.Create(least);
+        for (i = 0; i <= n - 16; i += 16)
+        {
+            Vector512<float> v = Vector512.Load(y + i);
+            (Lanes512.IfLess(v, below, default, v) * f).Store(y + i);
+        }
+
+        for (; i < n; i++)
+        {
+            y[i] = (y[i] < least ? 0 : y[i]) * factor;
         }
     }
 
-    /// <summary>dx += y · (dy − Σ dy·y).</summary>
-    public static void AddGradient(ReadOnlySpan<float> y, ReadOnlySpan<float> dy, Span<float> dx)
+    /// <summary>dx += y · (dy − Σ dy·y), or = where <paramref name="fresh"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void AddGradient(float* y, float* dy, float* dx, bool fresh, int n)
     {
-        fixed (float* p = y, q = dy)
+        float sum = Reductions.Dot(y, dy, n);
+        Vector512<float> mean = Vector512.Create(sum);
+        int i = 0;
+        for (; i <= n - 16; i += 16)
         {
-            Vector512<float> mean = Vector512.Create(Reductions.Dot(p, q, y.Length));
-            for (int i = 0; i < y.Length; i += 16)
-            {
-                Lanes16.Store(Vector512.FusedMultiplyAdd(Lanes16.Load(y, i), Lanes16.Load(dy, i) - mean, Lanes16.Load(dx, i)), dx, i);
-            }
+            Vector512<float> p = Vector512.Load(y + i), d = Vector512.Load(dy + i) - mean;
+            (fresh ? p * d : Vector512.FusedMultiplyAdd(p, d, Vector512.Load(dx + i))).Store(dx + i);
         }
+
+        for (; i < n; i++)
+        {
+            dx[i] = fresh ? y[i] * (dy[i] - sum) : MathF.FusedMultiplyAdd(y[i], dy[i] - sum, dx[i]);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Exp(float* x, Vector512<float> max, float* y)
+    {
+        Vector512<float> e = SimdMath.ExpBelowOne<Lanes512, Vector512<float>>(Vector512.Load(x) - max);
+        e.Store(y);
+        return e;
     }
 }
 

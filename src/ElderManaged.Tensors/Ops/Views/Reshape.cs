@@ -48,6 +48,12 @@ public static partial class Op
             ? view
             : GradNode.Record("View", view, (x, start), static (s, y) =>
             {
+                if (y.Length == s.x.Length)
+                {
+                    Accumulate(s.x, y.Grad!);
+                    return;
+                }
+
                 Span<float> dx = s.x.GradSink().Span.Slice(s.start, y.Length);
                 TensorPrimitives.Add(dx, y.Grad!.Span, dx);
             });

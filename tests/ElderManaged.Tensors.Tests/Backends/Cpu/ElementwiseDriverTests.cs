@@ -41,15 +41,33 @@ public sealed class ElementwiseDriverTests
         float[] db = new float[37];
         float[] before = (float[])dx.Clone();
         ElementwiseDriver.Map<Mixed>(a, y);
-        ElementwiseDriver.AddSlope<Mixed>(a, dy, dx);
-        ElementwiseDriver.AddSlopeA<ProductOfSigmoid>(a, b, dy, da);
-        ElementwiseDriver.AddSlopeB<ProductOfSigmoid>(a, b, dy, db);
+        ElementwiseDriver.AddSlope<Mixed>(a, dy, dx, fresh: false);
+        ElementwiseDriver.AddSlopeA<ProductOfSigmoid>(a, b, dy, da, fresh: true);
+        ElementwiseDriver.AddSlopeB<ProductOfSigmoid>(a, b, dy, db, fresh: false);
         for (int i = 0; i < a.Length; i++)
         {
             Assert.Equal(Mixed.Plain(a[i]), y[i], 1e-5);
             Assert.Equal(before[i] + (dy[i] * Difference(Mixed.Plain, a[i])), dx[i], 1e-5);
             Assert.Equal(dy[i] * Sigmoid(b[i]), da[i], 1e-5);
             Assert.Equal(dy[i] * a[i] * Difference(Sigmoid, b[i]), db[i], 1e-5);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Levels))]
+    public void Both_slopes_at_once_have_the_bits_of_each(SimdLevel level)
+    {
+        using Simd.ForcedLevel forced = Simd.Force(level);
+        float[] a = GemmCase.Numbers(1_003, 1), b = GemmCase.Numbers(1_003, 2), dy = GemmCase.Numbers(1_003, 3);
+        foreach (bool fresh in new[] { false, true })
+        {
+            float[] da = GemmCase.Numbers(1_003, 4), db = GemmCase.Numbers(1_003, 5);
+            (float[] expectedA, float[] expectedB) = ((float[])da.Clone(), (float[])db.Clone());
+            ElementwiseDriver.AddSlopeA<SiluGateFormula>(a, b, dy, expectedA, fresh);
+            ElementwiseDriver.AddSlopeB<SiluGateFormula>(a, b, dy, expectedB, fresh);
+            ElementwiseDriver.AddSlopes<SiluGateFormula>(a, b, dy, da, fresh, db, fresh);
+            Assert.Equal(expectedA, da);
+            Assert.Equal(expectedB, db);
         }
     }
 
@@ -84,14 +102,19 @@ public sealed class ElementwiseDriverTests
         float[] y = new float[a.Length];
         float[] z = new float[a.Length];
         float[] dx = (float[])b.Clone();
+        float[] dxFresh = (float[])b.Clone();
+        float[] both = (float[])b.Clone();
+        float[] bothFresh = (float[])b.Clone();
         float[] da = (float[])b.Clone();
         float[] db = (float[])b.Clone();
         ElementwiseDriver.Map<Mixed>(a, y);
-        ElementwiseDriver.AddSlope<Mixed>(a, b, dx);
+        ElementwiseDriver.AddSlope<Mixed>(a, b, dx, fresh: false);
+        ElementwiseDriver.AddSlope<Mixed>(a, b, dxFresh, fresh: true);
         ElementwiseDriver.Map<ProductOfSigmoid>(a, b, z);
-        ElementwiseDriver.AddSlopeA<ProductOfSigmoid>(a, b, y, da);
-        ElementwiseDriver.AddSlopeB<ProductOfSigmoid>(a, b, y, db);
-        return [y, z, dx, da, db];
+        ElementwiseDriver.AddSlopeA<ProductOfSigmoid>(a, b, y, da, fresh: false);
+        ElementwiseDriver.AddSlopeB<ProductOfSigmoid>(a, b, y, db, fresh: false);
+        ElementwiseDriver.AddSlopes<ProductOfSigmoid>(a, b, y, both, freshA: false, bothFresh, freshB: true);
+        return [y, z, dx, dxFresh, da, db, both, bothFresh];
     }
 
     private static double Difference(Func<double, double> f, double x) => (f(x + 1e-5) - f(x - 1e-5)) / 2e-5;
@@ -140,5 +163,10 @@ public sealed class ElementwiseDriverTests
             Num<L, V> s = Num<L, V>.Sigmoid(b);
             return a * s * (1f - s);
         }
+
+        public static void Slopes<L, V>(Num<L, V> a, Num<L, V> b, out Num<L, V> slopeA, out Num<L, V> slopeB)
+            where L : struct, ILanes<V>
+            where V : struct
+            => (slopeA, slopeB) = (SlopeA(a, b), SlopeB(a, b));
     }
 }
