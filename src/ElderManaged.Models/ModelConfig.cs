@@ -42,7 +42,7 @@ public abstract record ModelConfig
     public int? BosTokenId { get; init; }
 
     /// <summary>Width of one attention head.</summary>
-    public int HeadSize => HiddenSize / HeadCount;
+    public virtual int HeadSize => HiddenSize / HeadCount;
 
     /// <summary>The <c>model_type</c> of this architecture, for example <c>gpt2</c>.</summary>
     public abstract string ModelType { get; }
@@ -52,7 +52,13 @@ public abstract record ModelConfig
     /// <exception cref="CheckpointException">The file is missing, is not JSON, or has a missing, wrong or unsupported field.</exception>
     public static ModelConfig Load(string path)
     {
-        using var reader = ConfigReader.Open(path);
+        using ByteSource source = ByteSource.OpenFile(path);
+        return Load(source);
+    }
+
+    internal static ModelConfig Load(ByteSource source)
+    {
+        using var reader = ConfigReader.Open(source);
         string? type = reader.OptionalText("model_type");
         string? architecture = reader.FirstArchitecture();
         return (type, architecture) switch

@@ -96,18 +96,30 @@ public abstract class TransformerModel
         Config.Save(Path.Combine(folder, "config.json"));
     }
 
-    /// <summary>Opens a Hugging Face checkpoint folder as a frozen model.</summary>
+    /// <summary>Loads a model in any of the <see cref="ModelFormats"/>, with frozen weights.</summary>
+    /// <param name="path">A Hugging Face folder, a safetensors file in one, a GGUF file, or a llama2.c file.</param>
     /// <exception cref="CheckpointException">What is missing or broken, by file and tensor.</exception>
-    public static TransformerModel Load(string folder)
+    public static TransformerModel Load(string path)
     {
-        using CheckpointFolder checkpoint = CheckpointFolder.Open(folder);
+        using Checkpoint checkpoint = Checkpoint.Open(path);
+        return Load(checkpoint);
+    }
+
+    /// <summary>Loads a model from an open checkpoint, with frozen weights; the checkpoint may be closed afterwards.</summary>
+    /// <param name="checkpoint">The checkpoint.</param>
+    /// <exception cref="CheckpointException">What is missing or broken, by file and tensor.</exception>
+    public static TransformerModel Load(Checkpoint checkpoint)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
         return Create(checkpoint.Config, new FrozenWeights(checkpoint));
     }
 
-    /// <summary>Opens a Hugging Face checkpoint folder with parameters that can be trained.</summary>
-    public static TransformerModel LoadTrainable(string folder)
+    /// <summary>Loads a model in any of the <see cref="ModelFormats"/>, with float32 parameters that can be trained.</summary>
+    /// <param name="path">As for <see cref="Load(string)"/>.</param>
+    /// <exception cref="CheckpointException">What is missing or broken, by file and tensor.</exception>
+    public static TransformerModel LoadTrainable(string path)
     {
-        using CheckpointFolder checkpoint = CheckpointFolder.Open(folder);
+        using Checkpoint checkpoint = Checkpoint.Open(path);
         return Create(checkpoint.Config, new TrainableWeights(checkpoint, random: null));
     }
 
@@ -123,6 +135,7 @@ public abstract class TransformerModel
 
     internal static TransformerModel Create(ModelConfig config, WeightSource weights) => config switch
     {
+        _ when !weights.HasRoomFor(config.LayerCount) => throw new CheckpointException($"The configuration says {config.LayerCount} layers, but there are not so many tensors."),
         Gpt2.Gpt2Config gpt2 => new Gpt2.Gpt2Model(gpt2, weights),
         Llama.LlamaConfig llama => new Llama.LlamaModel(llama, weights),
         _ => throw new NotSupportedException($"No model is written for {config.GetType().Name}."),

@@ -72,7 +72,7 @@ public class ModelConfigTests
     [InlineData("\"rms_norm_eps\":1e-5,", "", "rms_norm_eps is missing")]
     [InlineData("\"rope_scaling\":null", "\"hidden_act\":\"gelu\"", "hidden_act is '\"gelu\"'")]
     [InlineData("\"rope_scaling\":null", "\"attention_bias\":true", "attention_bias is 'true'")]
-    [InlineData("\"rope_scaling\":null", "\"head_dim\":32", "head_dim is 32")]
+    [InlineData("\"rope_scaling\":null", "\"head_dim\":15", "head_dim is 15; rotary")]
     [InlineData("[255,256]", "[255,\"x\"]", "eos_token_id is")]
     public void LlamaErrorsNameFileAndField(string from, string to, string expected) => AssertFails(Llama, from, to, expected);
 

@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace ElderManaged.Models.Checkpoints;
 
 /// <summary>
@@ -7,34 +5,36 @@ namespace ElderManaged.Models.Checkpoints;
 /// listed in <c>model.safetensors.index.json</c>. Tensors are read by name, whichever file holds them.
 /// </summary>
 /// <remarks>Reading from several threads at once is safe.</remarks>
-public sealed class CheckpointFolder : IDisposable
+public sealed class CheckpointFolder : Checkpoint
 {
+    /// <summary>The configuration's file name.</summary>
+    internal const string ConfigFile = "config.json";
+
     private const string SingleFile = "model.safetensors";
     private const string IndexFile = "model.safetensors.index.json";
-    private const long LongestIndex = 100_000_000;
     private readonly List<SafetensorsFile> _files = [];
     private readonly Dictionary<string, SafetensorsFile> _fileOf = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, TensorEntry> _entries = new(StringComparer.Ordinal);
 
     private CheckpointFolder(string path, ModelConfig config)
+        : base(path, config)
     {
-        Path = path;
-        Config = config;
     }
 
-    /// <summary>The folder.</summary>
-    public string Path { get; }
+    /// <inheritdoc/>
+    public override string Format => _files.Count > 1 ? $"safetensors in {_files.Count} files" : "safetensors";
 
-    /// <summary>What <c>config.json</c> says.</summary>
-    public ModelConfig Config { get; }
-
-    /// <summary>All tensors of all files by name.</summary>
-    public IReadOnlyDictionary<string, TensorEntry> Entries => _entries;
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> Files => [.. _files.Select(file => file.Path), System.IO.Path.Combine(Path, ConfigFile)];
 
     /// <summary>Opens the folder, reads the configuration and checks the headers of all weight files.</summary>
     /// <param name="path">The folder.</param>
     /// <exception cref="CheckpointException">A file is missing, damaged, or says something unsupported.</exception>
-    public static CheckpointFolder Open(string path)
+    public static new CheckpointFolder Open(string path) => Open(path, weights: null);
+
+    /// <summary>Opens a folder whose weights are in a file of another name.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="weights">The file's name; null for the usual names.</param>
+    internal static CheckpointFolder Open(string path, string? weights)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (!Directory.Exists(path))
@@ -42,10 +42,29 @@ public sealed class CheckpointFolder : IDisposable
             throw new CheckpointException($"There is no folder {path}.");
         }
 
-        var folder = new CheckpointFolder(path, ModelConfig.Load(System.IO.Path.Combine(path, "config.json")));
+        return Open(path, weights, file =>
+        {
+            string full = System.IO.Path.Combine(path, file);
+            return File.Exists(full) ? ByteSource.OpenFile(full) : null;
+        });
+    }
+
+    /// <summary>Opens a folder of files that are in memory.</summary>
+    internal static CheckpointFolder OfMemory(string name, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> files) => Open(
+        name, weights: null, file => files.TryGetValue(file, out ReadOnlyMemory<byte> bytes) ? ByteSource.OfMemory(System.IO.Path.Combine(name, file), bytes) : null);
+
+    private static CheckpointFolder Open(string path, string? weights, Func<string, ByteSource?> find)
+    {
+        ModelConfig config;
+        using (ByteSource source = find(ConfigFile) ?? throw new CheckpointException($"{path} has no {ConfigFile}."))
+        {
+            config = ModelConfig.Load(source);
+        }
+
+        var folder = new CheckpointFolder(path, config);
         try
         {
-            folder.OpenFiles();
+            folder.OpenFiles(weights, find);
             return folder;
         }
         catch
@@ -55,32 +74,8 @@ public sealed class CheckpointFolder : IDisposable
         }
     }
 
-    /// <summary>Whether a tensor of that name exists.</summary>
-    /// <param name="name">The tensor's name.</param>
-    public bool Contains(string name) => _entries.ContainsKey(name);
-
-    /// <summary>Reads a floating-point tensor as float32 and checks its shape.</summary>
-    /// <param name="name">The tensor's name.</param>
-    /// <param name="expectedShape">The shape the model needs.</param>
-    /// <param name="destination">As many elements as the shape has.</param>
-    /// <exception cref="CheckpointException">No such tensor (the message lists the nearest names), another shape, or not floating-point.</exception>
-    public void Read(string name, ReadOnlySpan<long> expectedShape, Span<float> destination)
-    {
-        if (!_entries.TryGetValue(name, out TensorEntry? entry))
-        {
-            throw new CheckpointException($"{Path} has no tensor {CheckpointException.Quote(name)} (expected shape {CheckpointException.Describe(expectedShape)}){NearestNames.Suggest(name, _entries.Keys)}.");
-        }
-
-        if (!expectedShape.SequenceEqual(entry.Shape))
-        {
-            throw new CheckpointException($"{_fileOf[name].Path}: tensor {CheckpointException.Quote(name)} has the shape {CheckpointException.Describe(entry.Shape)}, expected {CheckpointException.Describe(expectedShape)}; do config.json and the weights belong together?");
-        }
-
-        _fileOf[name].ReadFloat32(name, destination);
-    }
-
-    /// <summary>Closes all files.</summary>
-    public void Dispose()
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
     {
         foreach (SafetensorsFile file in _files)
         {
@@ -88,21 +83,22 @@ public sealed class CheckpointFolder : IDisposable
         }
     }
 
-    private void OpenFiles()
+    private protected override void ReadRows(TensorEntry entry, long firstRow, Span<byte> destination) =>
+        _fileOf[entry.Name].ReadBytes(entry, firstRow * entry.StoredType.BytesOf(entry.RowLength), destination);
+
+    private void OpenFiles(string? weights, Func<string, ByteSource?> find)
     {
-        string single = System.IO.Path.Combine(Path, SingleFile);
-        string index = System.IO.Path.Combine(Path, IndexFile);
-        if (File.Exists(single))
+        if (find(weights ?? SingleFile) is { } single)
         {
             SafetensorsFile file = Track(SafetensorsFile.Open(single));
             foreach (TensorEntry entry in file.Entries.Values)
             {
-                Register(entry.Name, entry, file);
+                Register(entry, file);
             }
         }
-        else if (File.Exists(index))
+        else if (weights is null && find(IndexFile) is { } index)
         {
-            OpenShards(index);
+            OpenShards(index, find);
         }
         else
         {
@@ -110,57 +106,30 @@ public sealed class CheckpointFolder : IDisposable
         }
     }
 
-    private void OpenShards(string index)
+    private void OpenShards(ByteSource index, Func<string, ByteSource?> find)
     {
-        using JsonDocument document = ConfigReader.ReadDocument(index, LongestIndex);
-        if (document.RootElement.ValueKind != JsonValueKind.Object
-            || !document.RootElement.TryGetProperty("weight_map", out JsonElement map)
-            || map.ValueKind != JsonValueKind.Object)
+        List<KeyValuePair<string, string>> map;
+        using (index)
         {
-            throw new CheckpointException($"{index} has no object weight_map that says which file holds each tensor.");
+            map = SafetensorsIndex.Read(index);
         }
 
         var shards = new Dictionary<string, SafetensorsFile>(StringComparer.Ordinal);
-        foreach (JsonProperty property in map.EnumerateObject())
+        foreach ((string name, string shard) in map)
         {
-            (string name, string shard) = Texts(index, property);
-            CheckShardName(index, shard);
             if (!shards.TryGetValue(shard, out SafetensorsFile? file))
             {
-                file = Track(SafetensorsFile.Open(System.IO.Path.Combine(Path, shard)));
+                ByteSource source = find(shard) ?? throw new CheckpointException($"{index.Name} names the file {CheckpointException.Quote(shard)}, which is not there.");
+                file = Track(SafetensorsFile.Open(source));
                 shards.Add(shard, file);
             }
 
             if (!file.Entries.TryGetValue(name, out TensorEntry? entry))
             {
-                throw new CheckpointException($"{index} says that {shard} holds the tensor {CheckpointException.Quote(name)}, but it does not.");
+                throw new CheckpointException($"{index.Name} says that {shard} holds the tensor {CheckpointException.Quote(name)}, but it does not.");
             }
 
-            Register(name, entry, file);
-        }
-    }
-
-    private static (string Name, string Shard) Texts(string index, JsonProperty property)
-    {
-        try
-        {
-            return property.Value.ValueKind == JsonValueKind.String
-                ? (property.Name, property.Value.GetString()!)
-                : throw new CheckpointException($"{index}: weight_map names no file for {CheckpointException.Quote(property.Name)}.");
-        }
-        catch (InvalidOperationException exception)
-        {
-            throw new CheckpointException($"{index}: weight_map has a text that is not valid Unicode.", exception);
-        }
-    }
-
-    /// <summary>A shard is a plain file name: an index from a stranger must not reach outside its folder.</summary>
-    private static void CheckShardName(string index, string shard)
-    {
-        bool plain = shard.EndsWith(".safetensors", StringComparison.Ordinal) && shard.IndexOfAny(['/', '\\', ':', '\0']) < 0;
-        if (!plain)
-        {
-            throw new CheckpointException($"{index}: weight_map names {CheckpointException.Quote(shard)}; only plain names of .safetensors files in the same folder are accepted.");
+            Register(entry, file);
         }
     }
 
@@ -170,13 +139,13 @@ public sealed class CheckpointFolder : IDisposable
         return file;
     }
 
-    private void Register(string name, TensorEntry entry, SafetensorsFile file)
+    private void Register(TensorEntry entry, SafetensorsFile file)
     {
-        if (!_entries.TryAdd(name, entry))
+        if (!TryRegister(entry))
         {
-            throw new CheckpointException($"{Path}: weight_map names the tensor {CheckpointException.Quote(name)} twice.");
+            throw new CheckpointException($"{Path}: weight_map names the tensor {CheckpointException.Quote(entry.Name)} twice.");
         }
 
-        _fileOf[name] = file;
+        _fileOf[entry.Name] = file;
     }
 }

@@ -9,7 +9,7 @@ namespace ElderManaged.Models.Checkpoints;
 /// </remarks>
 internal sealed class ConfigReader : IDisposable
 {
-    private const long LongestFile = 16 << 20;
+    private const long LongestFile = 1 << 20;
     private readonly string _file;
     private readonly JsonDocument _document;
 
@@ -21,38 +21,36 @@ internal sealed class ConfigReader : IDisposable
 
     internal static ConfigReader Open(string path)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        JsonDocument document = ReadDocument(path, LongestFile);
-        if (document.RootElement.ValueKind != JsonValueKind.Object)
-        {
-            document.Dispose();
-            throw new CheckpointException($"{path} is not a JSON object.");
-        }
-
-        return new ConfigReader(path, document);
+        using ByteSource source = ByteSource.OpenFile(path);
+        return Open(source);
     }
 
-    /// <summary>Reads a whole JSON file, with a limit on its size and errors that name it.</summary>
-    internal static JsonDocument ReadDocument(string path, long longest)
+    internal static ConfigReader Open(ByteSource source)
     {
+        if (source.Length > LongestFile)
+        {
+            throw new CheckpointException($"{source.Name} has {source.Length} bytes; more than {LongestFile} are refused for a configuration.");
+        }
+
+        byte[] bytes = new byte[source.Length];
+        source.Read(bytes, 0);
+        JsonDocument document;
         try
         {
-            long length = new FileInfo(path).Length;
-            if (length > longest)
-            {
-                throw new CheckpointException($"{path} has {length} bytes; more than {longest} are refused for this kind of file.");
-            }
-
-            return JsonDocument.Parse(File.ReadAllBytes(path), new JsonDocumentOptions { MaxDepth = 32 });
+            document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 32 });
         }
         catch (JsonException exception)
         {
-            throw new CheckpointException($"{path} is not valid JSON (line {exception.LineNumber + 1}).", exception);
+            throw new CheckpointException($"{source.Name} is not valid JSON (line {exception.LineNumber + 1}).", exception);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+
+        if (document.RootElement.ValueKind != JsonValueKind.Object)
         {
-            throw new CheckpointException($"{path} cannot be read: {exception.Message}", exception);
+            document.Dispose();
+            throw new CheckpointException($"{source.Name} is not a JSON object.");
         }
+
+        return new ConfigReader(source.Name, document);
     }
 
     public void Dispose() => _document.Dispose();
@@ -102,10 +100,16 @@ internal sealed class ConfigReader : IDisposable
             return otherwise ?? throw Missing(field);
         }
 
-        return value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && (float)number > 0 && float.IsFinite((float)number)
+        return Positive(field, value);
+    }
+
+    /// <summary>A field of an object that may be absent, as the object may.</summary>
+    internal float? PositiveInside(string outer, string field) => TryGetInside(outer, field, out JsonElement value) ? Positive($"{outer}.{field}", value) : null;
+
+    private float Positive(string field, JsonElement value) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && (float)number > 0 && float.IsFinite((float)number)
             ? (float)number
             : throw Error(field, $"is {Show(value)}, not a positive number");
-    }
 
     internal bool Flag(string field, bool otherwise)
     {
@@ -150,6 +154,31 @@ internal sealed class ConfigReader : IDisposable
         {
             throw Error(field, $"is {Show(value)}, which is not supported; supported is {supported}");
         }
+    }
+
+    /// <summary>The same for a field of an object that may be absent, as the object may.</summary>
+    internal void RefuseInside(string outer, string field, Func<JsonElement, bool> acceptable, string supported)
+    {
+        if (TryGetInside(outer, field, out JsonElement value) && !acceptable(value))
+        {
+            throw Error($"{outer}.{field}", $"is {Show(value)}, which is not supported; supported is {supported}");
+        }
+    }
+
+    private bool TryGetInside(string outer, string field, out JsonElement value)
+    {
+        value = default;
+        if (!TryGet(outer, out JsonElement inside))
+        {
+            return false;
+        }
+
+        if (inside.ValueKind != JsonValueKind.Object)
+        {
+            throw Error(outer, $"is {Show(inside)}, not an object");
+        }
+
+        return inside.TryGetProperty(field, out value) && value.ValueKind is not (JsonValueKind.Null or JsonValueKind.Undefined);
     }
 
     /// <summary>The field, unless it is absent or null: Hugging Face writes both for "not set".</summary>

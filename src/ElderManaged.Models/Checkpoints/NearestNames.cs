@@ -5,11 +5,13 @@ internal static class NearestNames
 {
     private const int Shown = 3;
     private const int LongestCompared = 256;
+    private const int MostCompared = 4096;
 
     /// <summary>"; nearest: 'a', 'b', 'c'", or that there are none.</summary>
     internal static string Suggest(string missing, IEnumerable<string> existing)
     {
         string[] nearest = [.. existing
+            .Take(MostCompared)
             .Select(name => (Name: name, Distance: Distance(missing, name)))
             .OrderBy(pair => pair.Distance).ThenBy(pair => pair.Name, StringComparer.Ordinal)
             .Take(Shown)

@@ -1,30 +1,29 @@
 using System.Runtime.InteropServices;
-using Microsoft.Win32.SafeHandles;
 
 namespace ElderManaged.Models.Checkpoints;
 
 /// <summary>An open safetensors file: the list of its tensors, and reading of any of them with conversion to float32.</summary>
 /// <remarks>
 /// Opening reads and checks the header only; tensor data is read when asked for, straight into the caller's memory.
-/// Plain positioned reads instead of a memory map: a mapped file that another program shortens kills the process with a
-/// bus error, a read returns fewer bytes and becomes a <see cref="CheckpointException"/>.
 /// Reading from several threads at once is safe.
 /// </remarks>
 public sealed class SafetensorsFile : IDisposable
 {
     private const int ChunkBytes = 1 << 16;
-    private readonly SafeFileHandle _handle;
+    private readonly ByteSource _source;
     private readonly SafetensorsHeader _header;
 
-    private SafetensorsFile(string path, SafeFileHandle handle, SafetensorsHeader header)
+    private SafetensorsFile(ByteSource source, SafetensorsHeader header)
     {
-        Path = path;
-        _handle = handle;
+        _source = source;
         _header = header;
     }
 
     /// <summary>The path the file was opened under.</summary>
-    public string Path { get; }
+    public string Path => _source.Name;
+
+    /// <summary>The length of the file in bytes.</summary>
+    public long Length => _source.Length;
 
     /// <summary>All tensors by name.</summary>
     public IReadOnlyDictionary<string, TensorEntry> Entries => _header.Entries;
@@ -35,28 +34,23 @@ public sealed class SafetensorsFile : IDisposable
     /// <summary>Opens a file and checks its header completely.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="CheckpointException">The file is missing, cannot be read, or breaks a rule of the format.</exception>
-    public static SafetensorsFile Open(string path)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        if (!BitConverter.IsLittleEndian)
-        {
-            throw new PlatformNotSupportedException("Checkpoints are little-endian, and this machine is not.");
-        }
+    public static SafetensorsFile Open(string path) => Open(ByteSource.OpenFile(path));
 
-        SafeFileHandle? handle = null;
+    /// <summary>Reads a file that is in memory already; the bytes are not copied.</summary>
+    /// <param name="name">What messages call it.</param>
+    /// <param name="bytes">The whole file.</param>
+    /// <exception cref="CheckpointException">It breaks a rule of the format.</exception>
+    public static SafetensorsFile Read(string name, ReadOnlyMemory<byte> bytes) => Open(ByteSource.OfMemory(name, bytes));
+
+    internal static SafetensorsFile Open(ByteSource source)
+    {
         try
         {
-            handle = File.OpenHandle(path);
-            return new SafetensorsFile(path, handle, SafetensorsHeader.Read(handle, path));
+            return new SafetensorsFile(source, SafetensorsHeader.Read(source));
         }
-        catch (Exception exception)
+        catch
         {
-            handle?.Dispose();
-            if (exception is IOException or UnauthorizedAccessException or NotSupportedException)
-            {
-                throw new CheckpointException($"{path} cannot be opened: {exception.Message}", exception);
-            }
-
+            source.Dispose();
             throw;
         }
     }
@@ -71,7 +65,7 @@ public sealed class SafetensorsFile : IDisposable
         switch (entry.StoredType)
         {
             case StoredType.F32:
-                ReadExactly(_handle, MemoryMarshal.AsBytes(destination), entry.FileOffset, Path);
+                _source.Read(MemoryMarshal.AsBytes(destination), entry.FileOffset);
                 break;
             case StoredType.F16:
                 ReadConverted<Half>(entry, destination, FloatConversion.FromFloat16);
@@ -103,7 +97,7 @@ public sealed class SafetensorsFile : IDisposable
         switch (entry.StoredType)
         {
             case StoredType.I64:
-                ReadExactly(_handle, MemoryMarshal.AsBytes(destination), entry.FileOffset, Path);
+                _source.Read(MemoryMarshal.AsBytes(destination), entry.FileOffset);
                 break;
             case StoredType.I32:
                 ReadConverted<int, long>(entry, destination, static (from, to) =>
@@ -130,26 +124,14 @@ public sealed class SafetensorsFile : IDisposable
             throw new CheckpointException($"{Path}: tensor {CheckpointException.Quote(name)} has {entry.ByteCount} bytes, the destination {destination.Length}.");
         }
 
-        ReadExactly(_handle, destination, entry.FileOffset, Path);
+        _source.Read(destination, entry.FileOffset);
     }
 
     /// <summary>Closes the file.</summary>
-    public void Dispose() => _handle.Dispose();
+    public void Dispose() => _source.Dispose();
 
-    internal static void ReadExactly(SafeFileHandle handle, Span<byte> destination, long offset, string path)
-    {
-        while (destination.Length > 0)
-        {
-            int count = RandomAccess.Read(handle, destination, offset);
-            if (count == 0)
-            {
-                throw new CheckpointException($"{path} ends at byte {offset}, {destination.Length} bytes too early; was it changed while open?");
-            }
-
-            destination = destination[count..];
-            offset += count;
-        }
-    }
+    /// <summary>Reads a part of a tensor's bytes as they stand in the file.</summary>
+    internal void ReadBytes(TensorEntry entry, long start, Span<byte> destination) => _source.Read(destination, entry.FileOffset + start);
 
     private delegate void Convert<TFrom, TTo>(ReadOnlySpan<TFrom> from, Span<TTo> to);
 
@@ -163,7 +145,7 @@ public sealed class SafetensorsFile : IDisposable
         for (int done = 0; done < destination.Length;)
         {
             Span<TFrom> part = chunk.AsSpan(0, Math.Min(chunk.Length, destination.Length - done));
-            ReadExactly(_handle, MemoryMarshal.AsBytes(part), entry.FileOffset + ((long)done * sizeof(TFrom)), Path);
+            _source.Read(MemoryMarshal.AsBytes(part), entry.FileOffset + ((long)done * sizeof(TFrom)));
             convert(part, destination.Slice(done, part.Length));
             done += part.Length;
         }

@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Text.Json;
 using System.Text.Unicode;
-using Microsoft.Win32.SafeHandles;
 
 namespace ElderManaged.Models.Checkpoints;
 
@@ -18,6 +17,7 @@ internal sealed class SafetensorsHeader
     /// <summary>The reference implementation's limit.</summary>
     internal const long MaxHeaderBytes = 100_000_000;
 
+    internal const int MostTensors = 100_000;
     private const int MaxRank = 16;
     private readonly string _file;
 
@@ -27,17 +27,17 @@ internal sealed class SafetensorsHeader
 
     internal Dictionary<string, string> Metadata { get; } = new(StringComparer.Ordinal);
 
-    internal static SafetensorsHeader Read(SafeFileHandle handle, string file)
+    internal static SafetensorsHeader Read(ByteSource source)
     {
-        var header = new SafetensorsHeader(file);
-        long fileLength = RandomAccess.GetLength(handle);
+        var header = new SafetensorsHeader(source.Name);
+        long fileLength = source.Length;
         if (fileLength < 8)
         {
             throw header.Error($"has only {fileLength} bytes; a safetensors file has at least 8 and a header");
         }
 
         Span<byte> lengthBytes = stackalloc byte[8];
-        SafetensorsFile.ReadExactly(handle, lengthBytes, 0, file);
+        source.Read(lengthBytes, 0);
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(lengthBytes);
         if (length > (ulong)(fileLength - 8))
         {
@@ -50,7 +50,7 @@ internal sealed class SafetensorsHeader
         }
 
         byte[] json = new byte[length];
-        SafetensorsFile.ReadExactly(handle, json, 8, file);
+        source.Read(json, 8);
         header.Parse(json);
         header.CheckLayout(dataStart: 8 + (long)length, fileLength);
         return header;
@@ -86,6 +86,10 @@ internal sealed class SafetensorsHeader
 
                     metadataSeen = true;
                     ParseMetadata(ref reader);
+                }
+                else if (Entries.Count == MostTensors)
+                {
+                    throw Error($"lists more than {MostTensors} tensors");
                 }
                 else if (!Entries.TryAdd(name, ParseEntry(ref reader, name)))
                 {

@@ -9,6 +9,9 @@ public sealed record TensorEntry(string Name, StoredType StoredType, long[] Shap
     /// <summary>The number of elements: the product of the shape, 1 for a scalar.</summary>
     public long ElementCount { get; } = Shape.Aggregate(1L, (product, size) => checked(product * size));
 
+    /// <summary>The elements of one row: the last size, 1 for a scalar.</summary>
+    public long RowLength => Shape.Length == 0 ? 1 : Shape[^1];
+
     /// <summary>The bytes the tensor takes in the file.</summary>
     public long ByteCount => StoredType.BytesOf(ElementCount);
 

@@ -39,7 +39,7 @@ public sealed record Gpt2Config : ModelConfig
         }
 
         int? inner = reader.OptionalSize("n_inner");
-        if (inner is null && hiddenSize > int.MaxValue / 4)
+        if (hiddenSize > int.MaxValue / 4)
         {
             throw reader.Error("n_embd", $"is {hiddenSize}, too large");
         }

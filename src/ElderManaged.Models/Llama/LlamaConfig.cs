@@ -14,6 +14,12 @@ public sealed record LlamaConfig : ModelConfig
     /// <summary>Number of key/value heads; each serves <c>HeadCount / KeyValueHeadCount</c> query heads.</summary>
     public required int KeyValueHeadCount { get; init; }
 
+    /// <summary>Width of a head where it is not <c>HiddenSize / HeadCount</c> (<c>head_dim</c> in the file); null where it is.</summary>
+    public int? ExplicitHeadSize { get; init; }
+
+    /// <inheritdoc/>
+    public override int HeadSize => ExplicitHeadSize ?? base.HeadSize;
+
     /// <summary>Added to the mean square in every RMSNorm.</summary>
     public required float RmsNormEpsilon { get; init; }
 
@@ -36,26 +42,33 @@ public sealed record LlamaConfig : ModelConfig
         reader.Refuse("attention_bias", value => value.ValueKind == JsonValueKind.False, "false");
         reader.Refuse("mlp_bias", value => value.ValueKind == JsonValueKind.False, "false");
 
-        // Newer files put the base and the kind of scaling together in one object; only the plain base is taken.
-        reader.Refuse("rope_parameters", _ => false, "a plain rope_theta");
+        // Newer files put the base and the kind of scaling together in one object.
+        reader.RefuseInside("rope_parameters", "rope_type", value => value.ValueKind == JsonValueKind.String && value.ValueEquals("default"), "default");
 
         int vocabSize = reader.Size("vocab_size");
         int hiddenSize = reader.Size("hidden_size");
         int headCount = reader.Size("num_attention_heads");
         int keyValueHeadCount = reader.OptionalSize("num_key_value_heads") ?? headCount;
-        if (hiddenSize % headCount != 0 || hiddenSize / headCount % 2 != 0)
+        int? headSize = reader.OptionalSize("head_dim");
+        if (headSize is null && (hiddenSize % headCount != 0 || hiddenSize / headCount % 2 != 0))
         {
             throw reader.Error("hidden_size", $"is {hiddenSize}, not an even multiple of num_attention_heads = {headCount}");
+        }
+
+        headSize ??= hiddenSize / headCount;
+        if (headSize % 2 != 0)
+        {
+            throw reader.Error("head_dim", $"is {headSize}; rotary positions need an even width");
+        }
+
+        if ((long)headSize * headCount > int.MaxValue)
+        {
+            throw reader.Error("head_dim", $"is {headSize}, too large for {headCount} heads");
         }
 
         if (headCount % keyValueHeadCount != 0)
         {
             throw reader.Error("num_key_value_heads", $"is {keyValueHeadCount}, not a divisor of num_attention_heads = {headCount}");
-        }
-
-        if (reader.OptionalSize("head_dim") is int headSize && headSize != hiddenSize / headCount)
-        {
-            throw reader.Error("head_dim", $"is {headSize}, which is not supported; supported is hidden_size / num_attention_heads = {hiddenSize / headCount}");
         }
 
         return new LlamaConfig
@@ -66,9 +79,10 @@ public sealed record LlamaConfig : ModelConfig
             InnerSize = reader.Size("intermediate_size"),
             LayerCount = reader.Size("num_hidden_layers"),
             HeadCount = headCount,
+            ExplicitHeadSize = headSize * headCount == hiddenSize ? null : headSize,
             KeyValueHeadCount = keyValueHeadCount,
             RmsNormEpsilon = reader.Positive("rms_norm_eps"),
-            RopeTheta = reader.Positive("rope_theta", 10000f),
+            RopeTheta = reader.PositiveInside("rope_parameters", "rope_theta") ?? reader.Positive("rope_theta", 10000f),
             TieWordEmbeddings = reader.Flag("tie_word_embeddings", otherwise: false),
             BosTokenId = reader.Tokens("bos_token_id", vocabSize) is { Count: > 0 } bos ? bos[0] : null,
             EosTokenIds = reader.Tokens("eos_token_id", vocabSize),
@@ -87,6 +101,7 @@ public sealed record LlamaConfig : ModelConfig
         json.WriteNumber("num_hidden_layers", LayerCount);
         json.WriteNumber("num_attention_heads", HeadCount);
         json.WriteNumber("num_key_value_heads", KeyValueHeadCount);
+        json.WriteNumber("head_dim", HeadSize);
         json.WriteString("hidden_act", "silu");
         json.WriteNumber("rms_norm_eps", RmsNormEpsilon);
         json.WriteNumber("rope_theta", RopeTheta);

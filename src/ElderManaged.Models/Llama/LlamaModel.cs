@@ -20,7 +20,7 @@ public sealed class LlamaModel : TransformerModel
     internal LlamaModel(LlamaConfig config, WeightSource weights) : base(config)
     {
         this.config = config;
-        int c = config.HiddenSize, f = config.InnerSize, kv = config.KeyValueHeadCount * config.HeadSize;
+        int c = config.HiddenSize, f = config.InnerSize, heads = config.HeadCount * config.HeadSize, kv = config.KeyValueHeadCount * config.HeadSize;
         Initialization.Normal normal = new(0.02f);
         Initialization.Constant one = new(1);
 
@@ -35,10 +35,10 @@ public sealed class LlamaModel : TransformerModel
             string block = $"model.layers.{l}";
             blocks[l] = new BlockWeights(
                 Norm($"{block}.input_layernorm"),
-                Linear($"{block}.self_attn.q_proj", c, c),
+                Linear($"{block}.self_attn.q_proj", c, heads),
                 Linear($"{block}.self_attn.k_proj", c, kv),
                 Linear($"{block}.self_attn.v_proj", c, kv),
-                Linear($"{block}.self_attn.o_proj", c, c),
+                Linear($"{block}.self_attn.o_proj", heads, c),
                 Norm($"{block}.post_attention_layernorm"),
                 Linear($"{block}.mlp.gate_proj", c, f),
                 Linear($"{block}.mlp.up_proj", c, f),
@@ -74,7 +74,7 @@ public sealed class LlamaModel : TransformerModel
         int d = config.HeadSize;
 
         Tensor x = w.Norm1.Forward(hidden);
-        Tensor q = Op.Rope(w.Query.Forward(x), context.Layout, d, config.RopeTheta); // (R, C)
+        Tensor q = Op.Rope(w.Query.Forward(x), context.Layout, d, config.RopeTheta); // (R, heads · D)
         Tensor k = Op.Rope(w.Key.Forward(x), context.Layout, d, config.RopeTheta);   // (R, kv heads · D)
         Tensor v = w.Value.Forward(x);
         Tensor mixed = Op.Attention(q, k, v, config.HeadCount, config.KeyValueHeadCount, context.Layout, context.Cache?.Layer(layer));

@@ -40,6 +40,8 @@ internal sealed class RandomFrozenWeights(ulong seed) : WeightSource
 
     public override bool Has(string name) => true;
 
+    public override bool HasRoomFor(int layers) => true;
+
     private void Fill(Memory<float> values, Initialization start)
     {
         ulong stream = Mix(seed + (Golden * ++tensors));

@@ -46,28 +46,40 @@ internal abstract class WeightSource
         return result;
     }
 
-    private protected static void Read(CheckpointFolder checkpoint, string name, Shape shape, Span<float> values)
-    {
-        Span<long> sizes = stackalloc long[shape.Rank];
-        for (int i = 0; i < shape.Rank; i++)
-        {
-            sizes[i] = shape[i];
-        }
+    /// <summary>Whether there is one tensor at least for each layer; a configuration that lies must not make room for more.</summary>
+    public abstract bool HasRoomFor(int layers);
 
-        checkpoint.Read(name, sizes, values);
+    /// <summary>The entry of a tensor, of the expected shape; asked before memory for its values is taken.</summary>
+    private protected static TensorEntry Find(Checkpoint checkpoint, string name, Shape shape) => checkpoint.Find(name, Sizes(shape));
+
+    private protected static void Read(Checkpoint checkpoint, string name, Shape shape, Span<float> values)
+    {
+        checkpoint.Read(name, Sizes(shape), values);
         int bad = values.IndexOfAnyExceptInRange(float.MinValue, float.MaxValue);
         if (bad >= 0)
         {
             throw new CheckpointException($"{checkpoint.Path}: the tensor {name} holds {values[bad]} at element {bad}; the file is damaged.");
         }
     }
+
+    private static long[] Sizes(Shape shape)
+    {
+        long[] sizes = new long[shape.Rank];
+        for (int i = 0; i < shape.Rank; i++)
+        {
+            sizes[i] = shape[i];
+        }
+
+        return sizes;
+    }
 }
 
 /// <summary>Frozen weights from a checkpoint.</summary>
-internal sealed class FrozenWeights(CheckpointFolder checkpoint) : WeightSource
+internal sealed class FrozenWeights(Checkpoint checkpoint) : WeightSource
 {
     public override Tensor Tensor(string name, Shape shape, Initialization start)
     {
+        Find(checkpoint, name, shape);
         Tensor tensor = new(shape);
         Read(checkpoint, name, shape, tensor.Span);
         return tensor;
@@ -75,8 +87,11 @@ internal sealed class FrozenWeights(CheckpointFolder checkpoint) : WeightSource
 
     public override LinearLayer Linear(string name, int inFeatures, int outFeatures, bool bias, bool transposed, Initialization start)
     {
-        float[] values = new float[checked(inFeatures * outFeatures)];
-        Read(checkpoint, $"{name}.weight", transposed ? new Shape(inFeatures, outFeatures) : new Shape(outFeatures, inFeatures), values);
+        transposed &= checkpoint.KeepsConv1D;
+        Shape shape = transposed ? new Shape(inFeatures, outFeatures) : new Shape(outFeatures, inFeatures);
+        Find(checkpoint, $"{name}.weight", shape);
+        float[] values = new float[inFeatures * outFeatures];
+        Read(checkpoint, $"{name}.weight", shape, values);
         FrozenMatrix matrix = transposed
             ? FrozenMatrix.FromTransposed(values, outFeatures, inFeatures)
             : FrozenMatrix.FromDense(values, outFeatures, inFeatures);
@@ -87,15 +102,22 @@ internal sealed class FrozenWeights(CheckpointFolder checkpoint) : WeightSource
         new FrozenLinear(FrozenMatrix.FromDense(embedding.Span, embedding.Shape[0], embedding.Shape[1]), null);
 
     public override bool Has(string name) => checkpoint.Contains(name);
+
+    public override bool HasRoomFor(int layers) => layers <= checkpoint.Entries.Count;
 }
 
 /// <summary>Trainable weights, from a checkpoint or fresh from a random source.</summary>
-internal sealed class TrainableWeights(CheckpointFolder? checkpoint, RandomSource? random) : WeightSource
+internal sealed class TrainableWeights(Checkpoint? checkpoint, RandomSource? random) : WeightSource
 {
     private static readonly Initialization Zero = new Initialization.Constant(0);
 
     public override Tensor Tensor(string name, Shape shape, Initialization start)
     {
+        if (checkpoint is not null)
+        {
+            Find(checkpoint, name, shape);
+        }
+
         Tensor tensor = new(shape) { RequiresGrad = true };
         if (checkpoint is not null)
         {
@@ -112,6 +134,12 @@ internal sealed class TrainableWeights(CheckpointFolder? checkpoint, RandomSourc
 
     public override LinearLayer Linear(string name, int inFeatures, int outFeatures, bool bias, bool transposed, Initialization start)
     {
+        transposed &= checkpoint?.KeepsConv1D ?? true;
+        if (checkpoint is not null)
+        {
+            Find(checkpoint, $"{name}.weight", transposed ? new Shape(inFeatures, outFeatures) : new Shape(outFeatures, inFeatures));
+        }
+
         Tensor weight = new(new Shape(outFeatures, inFeatures)) { RequiresGrad = true };
         if (checkpoint is null)
         {
@@ -135,6 +163,8 @@ internal sealed class TrainableWeights(CheckpointFolder? checkpoint, RandomSourc
     public override LinearLayer TiedHead(Tensor embedding) => new TrainableLinear(embedding, null);
 
     public override bool Has(string name) => checkpoint?.Contains(name) ?? true;
+
+    public override bool HasRoomFor(int layers) => checkpoint is null || layers <= checkpoint.Entries.Count;
 }
 
 /// <summary>Collects a model's tensors for a checkpoint, by the names and in the layout the architecture publishes.</summary>
