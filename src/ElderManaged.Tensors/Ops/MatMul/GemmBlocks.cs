@@ -14,6 +14,9 @@ internal static unsafe class GemmBlocks
     // Rows of one part: 252·384 floats of A are 378 KB of the second-level cache.
     private const int MaxRowBlock = 252;
 
+    // How far ahead of itself a single strip fetches B: 4 KB, about what arrives while one fetch from memory is under way.
+    private const int AheadOne = 1024;
+
     // Columns of B packed at a time: 384·4096 floats are 6 MB.
     private const int MaxColumnBlock = 4096;
 
@@ -32,53 +35,51 @@ internal static unsafe class GemmBlocks
     /// <summary>C (m, n) ← alpha·A·B (+ C) with B plain in memory: B[p, j] at b + p·ldb + j, or at b + j·ldb + p when <paramref name="transB"/>.</summary>
     public static void Multiply(float* a, nint aRow, nint aCol, bool transB, float* b, nint ldb, float* c, nint ldc, int m, int n, int k, bool accumulate, float alpha)
     {
-        SimdLevel level = Simd.Level;
-
         // With few rows, packing B costs more than it saves; a plain B is then read in place (a transposed one cannot be).
         bool inPlace = !transB && (m < 24 || k < 16);
-        int kBlocks = (k + MaxKBlock - 1) / MaxKBlock;
-        int kBlock = (k + kBlocks - 1) / kBlocks;
         for (int j0 = 0; j0 < n; j0 += MaxColumnBlock)
         {
-            int columns = Math.Min(MaxColumnBlock, n - j0);
-            for (int p0 = 0; p0 < k; p0 += kBlock)
+            Block work = new()
             {
-                int depth = Math.Min(kBlock, k - p0);
-                float* block = transB ? b + (j0 * ldb) + p0 : b + (p0 * ldb) + j0;
-                Block work = new()
-                {
-                    Level = level,
-                    A = a + (p0 * aCol),
-                    ARow = aRow,
-                    ACol = aCol,
-                    Source = block,
-                    SourceStride = ldb,
-                    SourceTransposed = transB,
-                    C = c + j0,
-                    Ldc = ldc,
-                    Rows = m,
-                    Columns = columns,
-                    Depth = depth,
-                    Accumulate = accumulate || p0 > 0,
-                    Alpha = alpha,
-                };
-                work.Divide();
-                if (inPlace)
-                {
-                    work.B = block;
-                    work.BPanel = PanelWidth;
-                    work.BRow = ldb;
-                }
-                else if (work.RowParts > 1)
-                {
-                    work.B = AlignedBuffer.Rent(ref t_packedB, (long)work.Panels * depth * PanelWidth);
-                    work.BPanel = (nint)depth * PanelWidth;
-                    work.BRow = PanelWidth;
-                    CpuThreads.Run(work.Panels, work, static (w, panel) => w.PackPanel(panel, w.B + (panel * w.BPanel)));
-                }
+                Level = Simd.Level,
+                A = a,
+                ARow = aRow,
+                ACol = aCol,
+                Source = transB ? b + (j0 * ldb) : b + j0,
+                SourceStride = ldb,
+                SourceTransposed = transB,
+                C = c + j0,
+                Ldc = ldc,
+                Rows = m,
+                Columns = Math.Min(MaxColumnBlock, n - j0),
+                Depth = k,
+                Slice = SliceOf(k),
+                Accumulate = accumulate,
+                Alpha = alpha,
+            };
+            work.Divide();
+            if (inPlace)
+            {
+                work.B = work.Source;
+                work.BPanel = PanelWidth;
+                work.BRow = ldb;
+            }
 
-                // Otherwise B stays null: each part packs a panel just before it uses it, since no other part needs it.
+            if (inPlace || work.RowParts == 1)
+            {
+                // When not in place, B stays null: each part packs a panel just before it uses it, since no other part needs it.
                 CpuThreads.Run(work.RowParts * work.ColumnParts, work, static (w, part) => w.Compute(part));
+                continue;
+            }
+
+            for (int p0 = 0; p0 < k; p0 += work.Slice)
+            {
+                Block slice = work.SliceAt(p0);
+                slice.B = AlignedBuffer.Rent(ref t_packedB, (long)slice.Panels * slice.Depth * PanelWidth);
+                slice.BPanel = (nint)slice.Depth * PanelWidth;
+                slice.BRow = PanelWidth;
+                CpuThreads.Run(slice.Panels, slice, static (w, panel) => w.PackPanel(panel, w.B + (panel * w.BPanel)));
+                CpuThreads.Run(slice.RowParts * slice.ColumnParts, slice, static (w, part) => w.Compute(part));
             }
         }
     }
@@ -86,36 +87,38 @@ internal static unsafe class GemmBlocks
     /// <summary>C (m, n) ← A·B (+ C) with B packed whole: panel j (32 columns, k rows) at panels + j·k·32.</summary>
     public static void MultiplyPacked(float* a, nint aRow, nint aCol, float* panels, float* c, nint ldc, int m, int n, int k, bool accumulate)
     {
-        SimdLevel level = Simd.Level;
-
-        // Few rows: B is read once whatever the order, so each panel runs through in one go.
-        int kBlocks = m <= GemmKernels.MaxRows ? 1 : (k + MaxKBlock - 1) / MaxKBlock;
-        int kBlock = (k + kBlocks - 1) / kBlocks;
-        for (int p0 = 0; p0 < k; p0 += kBlock)
+        Block work = new()
         {
-            Block work = new()
-            {
-                Level = level,
-                A = a + (p0 * aCol),
-                ARow = aRow,
-                ACol = aCol,
-                B = panels + ((nint)p0 * PanelWidth),
-                BPanel = (nint)k * PanelWidth,
-                BRow = PanelWidth,
-                C = c,
-                Ldc = ldc,
-                Rows = m,
-                Columns = n,
-                Depth = Math.Min(kBlock, k - p0),
-                Accumulate = accumulate || p0 > 0,
-                Alpha = 1f,
-            };
-            work.Divide();
-            CpuThreads.Run(work.RowParts * work.ColumnParts, work, static (w, part) => w.Compute(part));
-        }
+            Level = Simd.Level,
+            A = a,
+            ARow = aRow,
+            ACol = aCol,
+            B = panels,
+            BPanel = (nint)k * PanelWidth,
+            BRow = PanelWidth,
+            C = c,
+            Ldc = ldc,
+            Rows = m,
+            Columns = n,
+            Depth = k,
+
+            // Few rows: B is read once whatever the order, so each panel runs through in one go.
+            Slice = m <= GemmKernels.MaxRows ? k : SliceOf(k),
+            Accumulate = accumulate,
+            Alpha = 1f,
+        };
+        work.Divide();
+        CpuThreads.Run(work.RowParts * work.ColumnParts, work, static (w, part) => w.Compute(part));
     }
 
-    // One block of k and of columns, and how its C is divided into parts.
+    // Slices of k of equal depth, as few as the cache allows.
+    private static int SliceOf(int k)
+    {
+        int slices = (k + MaxKBlock - 1) / MaxKBlock;
+        return (k + slices - 1) / slices;
+    }
+
+    // A product, or a slice of its k, and how its C is divided into parts.
     private struct Block
     {
         public SimdLevel Level;
@@ -133,12 +136,12 @@ internal static unsafe class GemmBlocks
         public int Rows;
         public int Columns;
         public int Depth;
+        public int Slice;
         public bool Accumulate;
         public float Alpha;
         public int Panels;
         public int RowsPerPart;
         public int RowParts;
-        public int PanelsPerPart;
         public int ColumnParts;
 
         /// <summary>
@@ -151,12 +154,30 @@ internal static unsafe class GemmBlocks
             // A product of few rows is bound by reading B: count at least 8 rows.
             long work = (long)Columns * Depth * Math.Max(Rows, 8);
             int wanted = CpuThreads.Count == 1 ? 1 : (int)Math.Clamp(work / MinPartWork, 1, CpuThreads.Count * 4L);
-            int rows = Math.Max(48, (Rows + wanted - 1) / wanted);
-            RowsPerPart = Math.Min(MaxRowBlock, (rows + GemmKernels.MaxRows - 1) / GemmKernels.MaxRows * GemmKernels.MaxRows);
+            // Whole rows if they fit the cache, since each part of the rows reads all of B.
+            RowParts = (Rows + MaxRowBlock - 1) / MaxRowBlock;
+            RowsPerPart = (((Rows + RowParts - 1) / RowParts) + GemmKernels.MaxRows - 1) / GemmKernels.MaxRows * GemmKernels.MaxRows;
             RowParts = (Rows + RowsPerPart - 1) / RowsPerPart;
-            int columnParts = Math.Min(Panels, (wanted + RowParts - 1) / RowParts);
-            PanelsPerPart = (Panels + columnParts - 1) / columnParts;
-            ColumnParts = (Panels + PanelsPerPart - 1) / PanelsPerPart;
+            int columnParts = (wanted + RowParts - 1) / RowParts;
+            if (wanted > 1)
+            {
+                // The same number for each thread.
+                columnParts = (columnParts + CpuThreads.Count - 1) / CpuThreads.Count * CpuThreads.Count;
+            }
+
+            ColumnParts = Math.Min(Panels, columnParts);
+        }
+
+        /// <summary>The same product with only Slice steps of k, from <paramref name="p0"/> on.</summary>
+        public readonly Block SliceAt(int p0)
+        {
+            Block slice = this;
+            slice.A += p0 * ACol;
+            slice.B = B == null ? null : B + (p0 * BRow);
+            slice.Source += SourceTransposed ? p0 : p0 * SourceStride;
+            slice.Depth = Math.Min(Slice, Depth - p0);
+            slice.Accumulate = Accumulate || p0 > 0;
+            return slice;
         }
 
         public readonly void PackPanel(int panel, float* target)
@@ -168,10 +189,18 @@ internal static unsafe class GemmBlocks
 
         public readonly void Compute(int part)
         {
+            for (int p0 = 0; p0 < Depth; p0 += Slice)
+            {
+                SliceAt(p0).ComputeSlice(part);
+            }
+        }
+
+        private readonly void ComputeSlice(int part)
+        {
             int i0 = part % RowParts * RowsPerPart;
             int rows = Math.Min(RowsPerPart, Rows - i0);
-            int firstPanel = part / RowParts * PanelsPerPart;
-            int lastPanel = Math.Min(Panels, firstPanel + PanelsPerPart);
+            int firstPanel = PanelOf(part / RowParts);
+            int lastPanel = PanelOf((part / RowParts) + 1);
             float* a = A + (i0 * ARow);
             nint aRow = ARow;
             nint aCol = ACol;
@@ -193,44 +222,71 @@ internal static unsafe class GemmBlocks
             }
 
             int panel = firstPanel;
-            const int wide = GemmKernels.WideColumns / PanelWidth;
+            const int wide = GemmWideRow.WideColumns / PanelWidth;
             for (; inPlace && !packA && rows < 4 && panel + wide <= lastPanel && (panel + wide) * PanelWidth <= Columns; panel += wide)
             {
                 for (int i = 0; i < rows; i++)
                 {
-                    GemmKernels.WideRow(Level, Depth, a + (i * aRow), aCol, B + (panel * BPanel), BRow, C + ((i0 + i) * Ldc) + (panel * PanelWidth), Accumulate);
+                    GemmWideRow.Run(Level, Depth, a + (i * aRow), aCol, B + (panel * BPanel), BRow, C + ((i0 + i) * Ldc) + (panel * PanelWidth), Accumulate);
                 }
             }
 
+            int strips = 0;
+            for (int i = 0; i < rows; i += GemmKernels.KernelRows(Level, rows - i))
+            {
+                strips++;
+            }
+
+            TileWork tile = new() { ARow = aRow, ACol = aCol, Ldc = Ldc, Depth = Depth, Pieces = 1, Accumulate = Accumulate };
             for (; panel < lastPanel; panel++)
             {
                 int columns = Math.Min(PanelWidth, Columns - (panel * PanelWidth));
-                float* b = B + (panel * BPanel);
-                nint bRow = BRow;
+                tile.B = B + (panel * BPanel);
+                tile.BRow = BRow;
                 if (B == null || (inPlace && columns < PanelWidth))
                 {
                     PackPanel(panel, onePanel);
-                    b = onePanel;
-                    bRow = PanelWidth;
+                    tile.B = onePanel;
+                    tile.BRow = PanelWidth;
                 }
 
-                float* c = C + (i0 * Ldc) + (panel * PanelWidth);
+                // While this panel is used, the next one is fetched: each strip asks for its share of it. A single strip asks
+                // for what it needs itself a little later.
+                tile.Ahead = B == null ? tile.B : inPlace ? tile.B + (16 * tile.BRow) : strips == 1 ? tile.B + AheadOne : tile.B + BPanel;
+                tile.AheadStep = B == null ? 0 : inPlace ? tile.BRow : (PanelWidth + strips - 1) / strips;
+                nint share = tile.AheadStep * Depth;
+                tile.C = C + (i0 * Ldc) + (panel * PanelWidth);
                 for (int i = 0; i < rows;)
                 {
                     int height = GemmKernels.KernelRows(Level, rows - i);
                     if (packA)
                     {
-                        Tile(height, columns, a + ((nint)i * Depth), 1, height, b, bRow, c + (i * Ldc));
+                        tile.A = a + ((nint)i * Depth);
+                        tile.ARow = 1;
+                        tile.ACol = height;
                     }
                     else
                     {
-                        Tile(height, columns, a + (i * aRow), aRow, aCol, b, bRow, c + (i * Ldc));
+                        tile.A = a + (i * aRow);
                     }
 
+                    for (int r = i + height; r < Math.Min(rows, i + (2 * height)); r++)
+                    {
+                        float* below = tile.C + ((r - i) * Ldc);
+                        Prefetch.Nearest(below);
+                        Prefetch.Nearest(below + 16);
+                    }
+
+                    Tile(height, columns, &tile);
+                    tile.C += height * Ldc;
+                    tile.Ahead += inPlace ? 0 : share;
                     i += height;
                 }
             }
         }
+
+        // Column parts differ by at most one panel.
+        private readonly int PanelOf(int columnPart) => (int)((long)columnPart * Panels / ColumnParts);
 
         private readonly float* PackA(float* a, int rows)
         {
@@ -239,22 +295,26 @@ internal static unsafe class GemmBlocks
             return packed;
         }
 
-        private readonly void Tile(int height, int columns, float* a, nint aRow, nint aCol, float* b, nint bRow, float* c)
+        private readonly void Tile(int height, int columns, TileWork* tile)
         {
             if (columns == PanelWidth)
             {
-                GemmKernels.Tile(Level, height, columns, Depth, a, aRow, aCol, b, bRow, c, Ldc, Accumulate);
+                GemmKernels.Tile(Level, height, columns, tile);
                 return;
             }
 
             // The last panel: the kernel writes full width, so it works on a copy and only real columns go back.
             float* copy = stackalloc float[GemmKernels.MaxRows * PanelWidth];
+            float* c = tile->C;
             for (int i = 0; Accumulate && i < height; i++)
             {
                 new Span<float>(c + (i * Ldc), columns).CopyTo(new Span<float>(copy + (i * PanelWidth), columns));
             }
 
-            GemmKernels.Tile(Level, height, columns, Depth, a, aRow, aCol, b, bRow, copy, PanelWidth, Accumulate);
+            TileWork onCopy = *tile;
+            onCopy.C = copy;
+            onCopy.Ldc = PanelWidth;
+            GemmKernels.Tile(Level, height, columns, &onCopy);
             for (int i = 0; i < height; i++)
             {
                 new Span<float>(copy + (i * PanelWidth), columns).CopyTo(new Span<float>(c + (i * Ldc), columns));

@@ -62,23 +62,26 @@ internal static unsafe class GemmPacking
         {
             // A few strips side by side, so that whole cache lines of A are used at once; all strips would be too many
             // streams of writing, a power of two apart.
-            const int sideBySide = 4 * GemmKernels.MaxRows;
-            for (int i = 0; i < rows; i += sideBySide)
+            for (int i = 0; i < rows;)
             {
+                int sideBySide = 0;
+                for (int strip = 0; strip < 4 && i + sideBySide < rows; strip++)
+                {
+                    sideBySide += GemmKernels.KernelRows(level, rows - i - sideBySide);
+                }
+
                 for (nint p = 0; p < k; p++)
                 {
-                    if (Sse.IsSupported)
-                    {
-                        // The next pages of A: the hardware does not foresee steps as long as this.
-                        float* ahead = a + i + (Math.Min(p + 12, k - 1) * aCol);
-                        Sse.Prefetch0(ahead);
-                        Sse.Prefetch0(ahead + Math.Min(16, rows - i - 1));
-                        Sse.Prefetch0(ahead + Math.Min(32, rows - i - 1));
-                        Sse.Prefetch0(ahead + Math.Min(47, rows - i - 1));
-                    }
-
-                    CutRow(level, a + i + (p * aCol), Math.Min(sideBySide, rows - i), k, p, target + (i * k));
+                    // The next pages of A: the hardware does not foresee steps as long as this.
+                    float* ahead = a + i + (Math.Min(p + 12, k - 1) * aCol);
+                    Prefetch.Nearest(ahead);
+                    Prefetch.Nearest(ahead + 16);
+                    Prefetch.Nearest(ahead + 32);
+                    Prefetch.Nearest(ahead + 47);
+                    CutRow(level, a + i + (p * aCol), sideBySide, rows - i, k, p, target + (i * k));
                 }
+
+                i += sideBySide;
             }
         }
 
@@ -91,25 +94,25 @@ internal static unsafe class GemmPacking
         }
     }
 
-    // Row p of a transposed A, cut into its strips. 48 rows cut into strips of 12 or of 6 without a rest.
+    // Row p of a transposed A, cut into its strips: the first of `rows` elements, where `left` are still to do in all.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void CutRow(SimdLevel level, float* source, int rows, nint k, nint p, float* target)
+    private static void CutRow(SimdLevel level, float* source, int rows, int left, nint k, nint p, float* target)
     {
-        int i = 0;
-        for (; i + 12 <= rows && level == SimdLevel.Vector512; i += 12)
+        for (int i = 0; i < rows;)
         {
-            float* t = target + (i * k) + (p * 12);
-            Vector256.Load(source + i).Store(t);
-            Vector128.Load(source + i + 8).Store(t + 8);
-        }
-
-        while (i < rows)
-        {
-            int height = GemmKernels.KernelRows(level, rows - i);
+            int height = GemmKernels.KernelRows(level, left - i);
             float* t = target + (i * k) + (p * height);
-            for (int r = 0; r < height; r++)
+            if (height == 12)
             {
-                t[r] = source[i + r];
+                Vector256.Load(source + i).Store(t);
+                Vector128.Load(source + i + 8).Store(t + 8);
+            }
+            else
+            {
+                for (int r = 0; r < height; r++)
+                {
+                    t[r] = source[i + r];
+                }
             }
 
             i += height;
