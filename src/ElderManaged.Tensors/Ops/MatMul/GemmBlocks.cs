@@ -252,7 +252,7 @@ internal static unsafe class GemmBlocks
 
                 // While this panel is used, the next one is fetched: each strip asks for its share of it. A single strip asks
                 // for what it needs itself a little later.
-                tile.Ahead = B == null ? tile.B : inPlace ? tile.B + (16 * tile.BRow) : strips == 1 ? tile.B + AheadOne : tile.B + BPanel;
+                tile.Ahead = B == null ? tile.B : inPlace ? tile.B + (16 * tile.BRow) : strips == 1 ? tile.B + AheadOne : panel + 1 < lastPanel ? tile.B + BPanel : B + (firstPanel * BPanel) + (Depth * BRow);
                 tile.AheadStep = B == null ? 0 : inPlace ? tile.BRow : (PanelWidth + strips - 1) / strips;
                 nint share = tile.AheadStep * Depth;
                 tile.C = C + (i0 * Ldc) + (panel * PanelWidth);
