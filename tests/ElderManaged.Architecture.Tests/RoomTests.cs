@@ -65,6 +65,32 @@ public sealed class RoomTests
         Assert.Equal(rooms.Order(StringComparer.Ordinal), folders.Order(StringComparer.Ordinal));
     }
 
+    [Fact]
+    public void OnlyTheBenchmarksKnowANativePeer()
+    {
+        // ONNX Runtime and BenchmarkDotNet are for measuring: nothing that ships may bring them along, not even through another package.
+        string[] peers = ["Microsoft.ML.OnnxRuntime", "BenchmarkDotNet"];
+        string root = SharedData.RequireRepository();
+        foreach (string folder in Directory.GetDirectories(Path.Combine(root, "src")))
+        {
+            string room = Path.GetFileName(folder);
+            string project = File.ReadAllText(Path.Combine(folder, $"{room}.csproj"));
+            Assert.All(peers, peer => Assert.DoesNotContain(peer, project, StringComparison.OrdinalIgnoreCase));
+            Assert.DoesNotContain("ElderManaged.Benchmarks", project, StringComparison.Ordinal);
+
+            // What a restore found, packages of packages included: the keys are names, a slash, and versions.
+            string restored = File.ReadAllText(Path.Combine(folder, "obj", "project.assets.json"));
+            Assert.All(peers, peer => Assert.DoesNotContain($"\"{peer}/", restored, StringComparison.OrdinalIgnoreCase));
+        }
+
+        string[] users =
+        [
+            .. Directory.EnumerateFiles(root, "*.csproj", SearchOption.AllDirectories)
+                .Where(p => peers.Any(peer => File.ReadAllText(p).Contains($"\"{peer}\"", StringComparison.Ordinal))).Select(p => Path.GetFileNameWithoutExtension(p)),
+        ];
+        Assert.Equal(["ElderManaged.Benchmarks"], users);
+    }
+
     private static string ProjectOf(Assembly room) => room.GetName().Name == "elder" ? "ElderManaged.Cli" : room.GetName().Name!;
 
     private static bool IsRoom(string assembly) => assembly.StartsWith("ElderManaged.", StringComparison.Ordinal) || assembly == "elder";

@@ -1,0 +1,136 @@
+using System.Diagnostics;
+using ElderManaged.Tensors;
+
+namespace ElderManaged.Benchmarks.Measuring;
+
+/// <summary>
+/// Times two actions against each other: bursts of one and of the other in turn, in one process, so that whatever the
+/// machine does meanwhile happens to both. The result is the median of each side's bursts.
+/// </summary>
+/// <remarks>
+/// BenchmarkDotNet measures one thing at a time and takes seconds for each; hundreds of pairs in ten minutes need this
+/// instead. For exact statistics of single kernels there are the classes in <c>Exact</c>.
+/// </remarks>
+/// <param name="rounds">How often each side has its turn.</param>
+/// <param name="cancellation">Looked at between turns.</param>
+internal sealed class Sampler(int rounds, CancellationToken cancellation)
+{
+    private const int Bursts = 3;
+    private static readonly TimeSpan Burst = TimeSpan.FromMilliseconds(8);
+    private static readonly TimeSpan WarmUp = TimeSpan.FromMilliseconds(20), FirstWarmUp = TimeSpan.FromMilliseconds(250), LongestWarmUp = TimeSpan.FromSeconds(1);
+
+    // The system's scheduler remembers for some tens of milliseconds that a core was busy with the other side's thread, and
+    // puts two of this side's threads on one core meanwhile.
+    private static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(50);
+    private readonly HashSet<string> warm = [];
+
+    /// <summary>Median seconds of one call of each side.</summary>
+    /// <param name="kind">What code is measured: the first time, it is run for longer before anything counts.</param>
+    /// <param name="ours">Called on this thread.</param>
+    /// <param name="peer">Called on this thread, between the turns of the other.</param>
+    /// <exception cref="OperationCanceledException">Stopped between turns.</exception>
+    public (double Ours, double Peer) Seconds(string kind, Action ours, Action peer)
+    {
+        bool first = warm.Add(kind);
+        Side us = new(ours, SecondsOfCall(ours, first)), them = new(peer, SecondsOfCall(peer, first));
+        for (int round = 0; round < rounds; round++)
+        {
+            // a b, b a, a b: neither side always comes second
+            TakeTurn(round % 2 == 0 ? us : them);
+            TakeTurn(round % 2 == 0 ? them : us);
+        }
+
+        return (us.Median(), them.Median());
+    }
+
+    /// <summary>Median seconds of one call.</summary>
+    public double Seconds(Action action)
+    {
+        Side side = new(action, SecondsOfCall(action, first: true));
+        for (int round = 0; round < rounds; round++)
+        {
+            TakeTurn(side);
+        }
+
+        return side.Median();
+    }
+
+    // Before anything counts: the compiler replaces a method by a faster one after 30 calls; caches and branch predictors settle.
+    private double SecondsOfCall(Action action, bool first)
+    {
+        const int Recompiled = 40;
+        cancellation.ThrowIfCancellationRequested();
+        action(); // packs weights, makes buffers
+        int calls = 0;
+        Stopwatch watch = Stopwatch.StartNew();
+        do
+        {
+            action();
+            calls++;
+        }
+        while (watch.Elapsed < WarmUp || (first && (watch.Elapsed < FirstWarmUp || (calls < Recompiled && watch.Elapsed < LongestWarmUp))));
+        return watch.Elapsed.TotalSeconds / calls;
+    }
+
+    private void TakeTurn(Side side)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        WaitForIdleThreads();
+        long start = Stopwatch.GetTimestamp();
+        TimeSpan settling = CpuThreads.Count == 1 ? TimeSpan.Zero : Settling;
+        do
+        {
+            side.Action();
+        }
+        while (Stopwatch.GetElapsedTime(start) < settling);
+
+        for (int burst = 0; burst < side.Bursts; burst++)
+        {
+            start = Stopwatch.GetTimestamp();
+            for (int i = 0; i < side.Calls; i++)
+            {
+                side.Action();
+            }
+
+            side.Times.Add(Stopwatch.GetElapsedTime(start).TotalSeconds / side.Calls);
+        }
+    }
+
+    // The peer's threads go on spinning for a while after a run, on cores that ours are about to use (and the other way
+    // round): wait until this process uses hardly any processor time.
+    private static void WaitForIdleThreads()
+    {
+        long start = Stopwatch.GetTimestamp();
+        TimeSpan used = Environment.CpuUsage.TotalTime;
+        while (Stopwatch.GetElapsedTime(start) < TimeSpan.FromMilliseconds(300))
+        {
+            long before = Stopwatch.GetTimestamp();
+            Thread.Sleep(1);
+            TimeSpan now = Environment.CpuUsage.TotalTime;
+            if (now - used < 0.25 * Stopwatch.GetElapsedTime(before))
+            {
+                return;
+            }
+
+            used = now;
+        }
+    }
+
+    private sealed class Side(Action action, double secondsOfCall)
+    {
+        public Action Action => action;
+
+        public int Calls { get; } = (int)Math.Clamp(Math.Ceiling(Burst.TotalSeconds / secondsOfCall), 1, 1_000_000);
+
+        /// <summary>In each turn; one is enough where a single call takes long.</summary>
+        public int Bursts { get; } = (int)Math.Clamp(Sampler.Bursts * Burst.TotalSeconds / secondsOfCall, 1, Sampler.Bursts);
+
+        public List<double> Times { get; } = [];
+
+        public double Median()
+        {
+            Times.Sort();
+            return Results.MarkdownTables.Median([.. Times]);
+        }
+    }
+}
