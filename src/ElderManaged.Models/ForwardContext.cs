@@ -33,6 +33,12 @@ public sealed class ForwardContext(SequenceLayout layout)
     /// <summary>The editor's term beside the feed-forward layers, or null for the base model.</summary>
     public IFeedForwardAdapter? Adapter { get; init; }
 
+    /// <summary>
+    /// The rows whose result is wanted, or null for all: behind its attention the last block computes only those, in this
+    /// order, and so do the layers after it. Other blocks run all rows, which the wanted ones read.
+    /// </summary>
+    public int[]? OutputRows { get; init; }
+
     /// <summary>Called with activations as they arise, for probes and tests.</summary>
     public Action<Activation, int, Tensor>? Observe { get; init; }
 
@@ -83,10 +89,12 @@ public sealed class KeyValueCache
         new([.. Enumerable.Range(0, caches[0].segments.Length).Select(layer => caches.SelectMany(c => c.segments[layer]).ToArray())]);
 
     /// <summary>A copy cut to the first positions of each sequence, which may grow on its own.</summary>
-    public KeyValueCache Prefix(ReadOnlySpan<int> lengths)
+    /// <param name="lengths">How many positions of each sequence are kept.</param>
+    /// <param name="room">For how many more there shall be room at once.</param>
+    public KeyValueCache Prefix(ReadOnlySpan<int> lengths, int room = 0)
     {
         int[] kept = lengths.ToArray();
-        return new KeyValueCache([.. segments.Select(layer => layer.Select((segment, s) => segment.Prefix(kept[s])).ToArray())]);
+        return new KeyValueCache([.. segments.Select(layer => layer.Select((segment, s) => segment.Prefix(kept[s], room)).ToArray())]);
     }
 
     internal void Append(int layer, SequenceLayout layout, Tensor keys, Tensor values)

@@ -5,6 +5,12 @@ using ElderManaged.Tensors;
 
 namespace ElderManaged.Models;
 
+/// <summary>A block cut open at the site of an editor.</summary>
+/// <param name="Hidden">The residual stream to which the feed-forward part will be added [rows, width].</param>
+/// <param name="Input">v, what the frozen layer at the site reads [rows, in].</param>
+/// <param name="Output">W·v + b, what it gives [rows, out].</param>
+public readonly record struct BlockAtSite(Tensor Hidden, Tensor Input, Tensor Output);
+
 /// <summary>
 /// A decoder-only language model taken apart at its blocks, so that an editor can start in the middle: embed, run
 /// blocks, project the rows it needs.
@@ -45,7 +51,19 @@ public abstract class TransformerModel
     public abstract Tensor Embed(int[] ids, ForwardContext context);
 
     /// <summary>One block: residual stream [rows, width] → [rows, width].</summary>
-    public abstract Tensor Block(int layer, Tensor hidden, ForwardContext context);
+    public Tensor Block(int layer, Tensor hidden, ForwardContext context) => FromSite(layer, ToSite(layer, hidden, context), context);
+
+    /// <summary>
+    /// The first part of a block, up to and with the frozen layer at <see cref="ElderSite"/>. Nothing that an editor does
+    /// at that site of this block changes it, so a loop that trains there needs it once.
+    /// </summary>
+    public abstract BlockAtSite ToSite(int layer, Tensor hidden, ForwardContext context);
+
+    /// <summary>The rest of a block, beginning with the editor's term at <see cref="ElderSite"/> → residual stream [rows, width].</summary>
+    public abstract Tensor FromSite(int layer, BlockAtSite at, ForwardContext context);
+
+    /// <summary>Only appends a block's keys and values to the context's cache: what the last block of a prompt is needed for.</summary>
+    public abstract void AppendKeyValues(int layer, Tensor hidden, ForwardContext context);
 
     /// <summary>The last norm: [rows, width] → [rows, width].</summary>
     public abstract Tensor FinalNorm(Tensor hidden);
@@ -142,6 +160,12 @@ public abstract class TransformerModel
     };
 
     private protected abstract void Export(WeightSink sink);
+
+    /// <summary>From the last block's attention on only the rows that are asked for are needed.</summary>
+    private protected (Tensor Mixed, Tensor Hidden) KeepOutputRows(int layer, Tensor mixed, Tensor hidden, ForwardContext context) =>
+        context.OutputRows is { } rows && layer == LayerCount - 1
+            ? (Op.GatherRows(mixed, rows), Op.GatherRows(hidden, rows))
+            : (mixed, hidden);
 
     private protected static NotSupportedException NoSite(string architecture, FeedForwardSite site) =>
         new($"{architecture} has no feed-forward layer at the site {site}; use {FeedForwardSite.Contract}.");

@@ -14,6 +14,7 @@ public sealed class ElderEditor : IPersistentEditor, IForgettingEditor
     private readonly Rehearsal rehearsal;
     private ElderState state;
     private volatile ElderSnapshot current;
+    private MixtureTraining? trainer;
 
     /// <summary>An editor that has learned nothing yet.</summary>
     /// <param name="model">The base model; never changed.</param>
@@ -92,16 +93,13 @@ public sealed class ElderEditor : IPersistentEditor, IForgettingEditor
 
             HashSet<string> now = [.. batch.Select(e => e.FactId)];
             EncodedEdit[] earlier = [.. state.WithoutSuperseded(batch).Where(e => !now.Contains(e.FactId))];
-            MixtureTraining training = new(Model, Options, state.Mixture)
-            {
-                BeforeStep = IterationDone, Scored = Scored, Predicted = Predicted, Wrap = Wrap,
-            };
-            (int steps, double loss) = training.Run(fresh, () => rehearsal.Draw(earlier, allocator, random), cancellationToken);
+            MixtureTraining training = TrainingOf(state.Mixture);
+            (int steps, double loss) = training.Run(fresh, items => rehearsal.Draw(earlier, allocator, random, items), cancellationToken);
 
             CodeBook codes = state.Codes;
             if (Options.Routing == ElderRouting.Router)
             {
-                Allocation[] routed = Options.RecordCodesBeforeLastStep ? training.LastRouted : RouteAgain(prepared);
+                Allocation[] routed = Options.RecordCodesBeforeLastStep ? training.LastRouted(batch.Count) : RouteAgain(prepared);
                 codes = codes.With([.. batch.Select((e, i) => (e.FactId, routed[i].Code))]);
             }
 
@@ -160,26 +158,35 @@ public sealed class ElderEditor : IPersistentEditor, IForgettingEditor
     /// <summary>Publishes parameters that were set from outside.</summary>
     internal void Publish() => current = MakeSnapshot();
 
+    private MixtureTraining TrainingOf(Mixture mixture)
+    {
+        if (trainer?.Mixture != mixture)
+        {
+            trainer = new MixtureTraining(Model, Options, mixture);
+        }
+
+        (trainer.BeforeStep, trainer.Scored, trainer.Predicted, trainer.Wrap) = (IterationDone, Scored, Predicted, Wrap);
+        return trainer;
+    }
+
     private (PreparedEdit[] Prepared, List<TrainingItem> Items) PrepareItems(
         IReadOnlyList<EncodedEdit> batch, Allocation[] allocations, RandomSource random, CancellationToken cancellationToken)
     {
-        PreparedEdit[] prepared = new PreparedEdit[batch.Count];
-        List<TrainingItem> behind = [];
-        for (int i = 0; i < prepared.Length; i++)
+        List<(int[] Prompt, int[] Target)> runs = [.. batch.Select(e => (e.Prompt, e.Target))];
+        List<Allocation> learners = [.. allocations];
+        for (int i = 0; i < batch.Count && Options.LeadingSentences.Count > 0; i++)
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            prepared[i] = PreparedEdit.Prepare(Model, Options, batch[i].Prompt, batch[i].Target);
-            if (Options.LeadingSentences.Count > 0)
+            int[] prompt = [.. Options.LeadingSentences[random.Next(Options.LeadingSentences.Count)], .. batch[i].Prompt];
+            if (prompt.Length + batch[i].Target.Length - 1 <= Model.Config.MaxPositions)
             {
-                int[] prompt = [.. Options.LeadingSentences[random.Next(Options.LeadingSentences.Count)], .. batch[i].Prompt];
-                if (prompt.Length + batch[i].Target.Length - 1 <= Model.Config.MaxPositions)
-                {
-                    behind.Add(new TrainingItem(PreparedEdit.Prepare(Model, Options, prompt, batch[i].Target), allocations[i]));
-                }
+                runs.Add((prompt, batch[i].Target));
+                learners.Add(allocations[i]);
             }
         }
 
-        return (prepared, [.. prepared.Select((p, i) => new TrainingItem(p, allocations[i])), .. behind]);
+        cancellationToken.ThrowIfCancellationRequested();
+        PreparedEdit[] prepared = PreparedEdit.Prepare(Model, Options, runs);
+        return (prepared[..batch.Count], [.. prepared.Select((p, i) => new TrainingItem(p, learners[i]))]);
     }
 
     private Allocation[] RouteAgain(PreparedEdit[] prepared)

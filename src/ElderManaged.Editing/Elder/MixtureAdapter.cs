@@ -21,13 +21,31 @@ public sealed class MixtureAdapter : IFeedForwardAdapter
     /// <param name="weights">For each edited layer s [owners, k].</param>
     /// <param name="scaling">α / r.</param>
     public MixtureAdapter(Mixture mixture, int[] rowOwner, IReadOnlyList<int[]> loras, IReadOnlyList<Tensor> weights, float scaling)
+        : this(mixture, scaling)
+    {
+        ArgumentNullException.ThrowIfNull(rowOwner);
+        ArgumentNullException.ThrowIfNull(loras);
+        ArgumentNullException.ThrowIfNull(weights);
+        for (int l = 0; l < allocations.Length; l++)
+        {
+            Set(l, loras[l], weights[l], rowOwner);
+        }
+    }
+
+    /// <summary>A term for many passes; <see cref="Set"/> every layer before each.</summary>
+    internal MixtureAdapter(Mixture mixture, float scaling)
     {
         ArgumentNullException.ThrowIfNull(mixture);
-        ArgumentNullException.ThrowIfNull(loras);
-        this.mixture = mixture;
-        this.weights = [.. weights];
-        this.scaling = scaling;
-        allocations = [.. loras.Select((chosen, l) => new LoraAllocation(chosen, this.weights[l].Columns, rowOwner))];
+        (this.mixture, this.scaling) = (mixture, scaling);
+        allocations = [.. mixture.Layers.Select(_ => new LoraAllocation([], 1, []))];
+        weights = new Tensor[allocations.Length];
+    }
+
+    /// <summary>What acts in one edited layer: LoRAs of owner after owner, their weights [owners, k], the owner of every row.</summary>
+    internal void Set(int layer, ReadOnlySpan<int> loras, Tensor s, ReadOnlySpan<int> rowOwner)
+    {
+        weights[layer] = s;
+        allocations[layer].Set(loras, s.Columns, rowOwner);
     }
 
     /// <inheritdoc/>

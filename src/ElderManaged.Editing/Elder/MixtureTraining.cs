@@ -13,57 +13,91 @@ namespace ElderManaged.Editing.Elder;
 public readonly record struct ElderIteration(int Iteration, double TargetLoss, double RehearsalLoss, double RouterLoss, double TotalLoss);
 
 /// <summary>
-/// Trains the mixture on one batch: blocks from the first edited one up, logits at target rows only, an optimiser that is
-/// new for every batch (as the authors' loop has it).
+/// Trains the mixture on one batch after another: blocks from the first edited one up, logits at target rows only, an
+/// optimiser that starts anew for every batch (as the authors' loop has it). An iteration allocates nothing once its memory
+/// has grown.
 /// </summary>
-internal sealed class MixtureTraining(TransformerModel model, ElderOptions options, Mixture mixture)
+internal sealed class MixtureTraining
 {
-    private readonly IStopRule stop = options.EarlyStopProbability is { } enough ? new LeastProbabilityReached(enough) : new AllIterations();
+    private readonly TransformerModel model;
+    private readonly ElderOptions options;
+    private readonly IStopRule stop;
+    private readonly Adam adam;
+    private readonly TrainingRows rows;
+    private readonly MixtureAdapter adapter;
+    private readonly List<TrainingItem> rehearsed = [];
+
+    // For each edited layer: the LoRAs that the routers chose, k for each item, and s of all LoRAs and of the active ones.
+    private readonly int[][] routed;
+    private readonly Tensor[] scores, weights;
+    private ForwardContext? context;
+
+    public MixtureTraining(TransformerModel model, ElderOptions options, Mixture mixture)
+    {
+        (this.model, this.options, Mixture) = (model, options, mixture);
+        stop = options.EarlyStopProbability is { } enough ? new LeastProbabilityReached(enough) : new AllIterations();
+        adam = new Adam(mixture.Parameters, new AdamOptions { LearningRate = options.LearningRate });
+        rows = new TrainingRows(model, options);
+        adapter = new MixtureAdapter(mixture, options.Scaling);
+        routed = [.. mixture.Layers.Select(_ => Array.Empty<int>())];
+        (scores, weights) = (new Tensor[routed.Length], new Tensor[routed.Length]);
+    }
+
+    /// <summary>What is trained.</summary>
+    public Mixture Mixture { get; }
 
     /// <summary>Called after the gradients of an iteration are there and before its step.</summary>
-    public Action<ElderIteration>? BeforeStep { get; init; }
+    public Action<ElderIteration>? BeforeStep { get; set; }
 
     /// <summary>Called with s of every edited layer in each iteration.</summary>
-    public Action<IReadOnlyList<Tensor>>? Scored { get; init; }
+    public Action<IReadOnlyList<Tensor>>? Scored { get; set; }
 
     /// <summary>Called with the logits at target rows in each iteration.</summary>
-    public Action<Tensor>? Predicted { get; init; }
+    public Action<Tensor>? Predicted { get; set; }
 
     /// <summary>Puts something around the adapter of every pass.</summary>
-    public Func<IFeedForwardAdapter?, IFeedForwardAdapter?>? Wrap { get; init; }
+    public Func<IFeedForwardAdapter?, IFeedForwardAdapter?>? Wrap { get; set; }
 
-    /// <summary>The allocations that the routers gave the new items in the last iteration's forward pass.</summary>
-    public Allocation[] LastRouted { get; private set; } = [];
+    /// <summary>The allocations that the routers gave the first items in the last iteration's forward pass.</summary>
+    public Allocation[] LastRouted(int items)
+    {
+        int k = options.ActiveCount;
+        return [.. Enumerable.Range(0, items).Select(s =>
+            new Allocation([.. routed.SelectMany(layer => layer[(s * k)..((s + 1) * k)])], routed.Length, options.LoraCount))];
+    }
 
     /// <summary>Runs the iterations.</summary>
     /// <param name="fresh">The new items.</param>
-    /// <param name="rehearse">Draws the earlier items of an iteration.</param>
+    /// <param name="rehearse">Adds the earlier items of an iteration to an empty list.</param>
     /// <param name="cancellationToken">Looked at between iterations.</param>
     /// <returns>Steps made, and the last target loss.</returns>
     public (int Steps, double Loss) Run(
-        IReadOnlyList<TrainingItem> fresh, Func<IReadOnlyList<TrainingItem>> rehearse, CancellationToken cancellationToken)
+        IReadOnlyList<TrainingItem> fresh, Action<List<TrainingItem>> rehearse, CancellationToken cancellationToken)
     {
-        Adam adam = new(mixture.Parameters, new AdamOptions { LearningRate = options.LearningRate });
+        adam.Reset();
+        rows.Begin(fresh);
         double loss = double.NaN;
         for (int i = 0; i < options.Iterations; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             using Tape tape = Tape.Start();
             adam.ZeroGrad();
-            TrainingRows rows = new(model, [.. fresh, .. rehearse()], fresh.Count);
-            Tensor logits = Forward(rows, out Tensor[]? scores);
+            rehearsed.Clear();
+            rehearse(rehearsed);
+            rows.Rehearse(rehearsed);
+            Tensor logits = Forward();
             Predicted?.Invoke(logits);
 
-            Tensor target = TargetLoss(logits, rows, 0, rows.NewTargets);
+            Tensor target = TargetLoss(logits, 0, rows.NewTargets);
             Tensor total = target;
             Tensor? rehearsal = null;
-            if (rows.NewTargets < rows.Targets.Length)
+            if (rows.EarlierTargets.Length > 0)
             {
-                rehearsal = TargetLoss(logits, rows, rows.NewTargets, rows.Targets.Length - rows.NewTargets);
+                rehearsal = TargetLoss(logits, rows.NewTargets.Length, rows.EarlierTargets);
                 total = Op.Add(total, rehearsal);
             }
 
-            Tensor? router = scores is null ? null : RouterLossOf(scores, rows);
+            Tensor? router = rows.Queries is null ? null : RouterLossNow();
             total = router is null ? total : Op.Add(total, Op.Scale(router, options.Lambda));
             loss = target.Value;
             if (!float.IsFinite(total.Value))
@@ -71,7 +105,7 @@ internal sealed class MixtureTraining(TransformerModel model, ElderOptions optio
                 throw Diverged($"the loss became {total.Value} in iteration {i}");
             }
 
-            if (stop.Reached(logits, rows.Targets, rows.NewTargets))
+            if (stop.Reached(logits, rows.Targets, rows.NewTargets.Length))
             {
                 return (i, loss);
             }
@@ -81,48 +115,73 @@ internal sealed class MixtureTraining(TransformerModel model, ElderOptions optio
             adam.Step();
         }
 
-        return mixture.FindNotFinite() is { } bad ? throw Diverged($"{bad} is no longer finite after the last step") : (options.Iterations, loss);
+        return Mixture.FindNotFinite() is { } bad ? throw Diverged($"{bad} is no longer finite after the last step") : (options.Iterations, loss);
     }
 
-    private Tensor Forward(TrainingRows rows, out Tensor[]? scores)
+    private Tensor Forward()
     {
-        scores = null;
-        IReadOnlyList<Allocation> chosen = rows.Allocations;
-        Tensor[] weights;
+        Weigh();
+        ForwardContext pass = Context();
+        int first = options.Layers[0];
+        Tensor hidden = model.FromSite(first, rows.FirstBlock, pass);
+        return model.Logits(model.Blocks(hidden, pass, first + 1, model.LayerCount));
+    }
+
+    /// <summary>Which LoRAs act on each item, with which weights.</summary>
+    private void Weigh()
+    {
+        int k = options.ActiveCount;
         if (rows.Queries is { } queries)
         {
-            scores = Router.Scores(mixture, queries);
+            Router.Scores(Mixture, queries, scores);
             Scored?.Invoke(scores);
-            Allocation[] routed = Router.TopK(scores, options.ActiveCount);
-            LastRouted = routed;
-            chosen = options.Mode == GuidedMode.Soft ? routed : chosen;
-            weights = Router.Weights(scores, chosen);
+            Router.TopK(scores, k, routed);
         }
         else
         {
-            Tensor uniform = Tape.NewTensor(new Shape(chosen.Count, options.ActiveCount));
-            uniform.Span.Fill(options.UniformWeight);
-            weights = [.. mixture.Layers.Select(_ => uniform)];
+            Array.Fill(weights, Tape.NewTensor(new Shape(rows.Count, k)));
+            weights[0].Span.Fill(options.UniformWeight);
         }
 
-        MixtureAdapter adapter = new(
-            mixture, rows.Layout.OwnerArray, [.. mixture.Layers.Select((_, l) => Router.LorasOf(chosen, l))], weights, options.Scaling);
-        ForwardContext context = new(rows.Layout) { Cache = rows.Past, Adapter = Wrap is null ? adapter : Wrap(adapter) };
-        Tensor last = model.Blocks(rows.Entering, context, options.Layers[0], model.LayerCount);
-        return model.Logits(Op.GatherRows(last, rows.TargetRows));
+        for (int l = 0; l < weights.Length; l++)
+        {
+            bool byRouter = rows.Queries is not null && options.Mode == GuidedMode.Soft;
+            ReadOnlySpan<int> chosen = byRouter ? routed[l].AsSpan(0, rows.Count * k) : rows.Allocated(l);
+            weights[l] = rows.Queries is null ? weights[l] : Op.PickColumns(scores[l], chosen);
+            bool atTheEnd = options.Layers[l] == model.LayerCount - 1;
+            adapter.Set(l, chosen, weights[l], atTheEnd ? rows.OutputOwners : rows.Layout.Owners);
+        }
     }
 
-    private static Tensor TargetLoss(Tensor logits, TrainingRows rows, int start, int count) =>
-        count == rows.Targets.Length
-            ? Op.CrossEntropy(logits, rows.Targets)
-            : Op.CrossEntropy(Op.SliceRows(logits, start, count), rows.Targets[start..(start + count)]);
+    // Made anew only when something in it changes: the layout is the same object, filled anew.
+    private ForwardContext Context() =>
+        context is { } kept && kept.Cache == rows.Past && kept.OutputRows == rows.OutputRows && Wrap is null && kept.Adapter == adapter
+            ? kept
+            : context = new ForwardContext(rows.Layout)
+            {
+                Cache = rows.Past, OutputRows = rows.OutputRows, Adapter = Wrap is null ? adapter : Wrap(adapter),
+            };
 
-    private Tensor? RouterLossOf(Tensor[] scores, TrainingRows rows) => options.RouterLoss switch
+    private static Tensor TargetLoss(Tensor logits, int start, int[] targets) =>
+        Op.CrossEntropy(targets.Length == logits.Rows ? logits : Op.SliceRows(logits, start, targets.Length), targets);
+
+    private Tensor? RouterLossNow() => options.RouterLoss switch
     {
-        RouterLoss.Guided => RouterLosses.Guided(scores, rows.Allocations),
+        RouterLoss.Guided => GuidedLoss(),
         RouterLoss.Balancing => RouterLosses.Balancing(scores),
         _ => null,
     };
+
+    private Tensor GuidedLoss()
+    {
+        Tensor? sum = null;
+        for (int l = 0; l < scores.Length; l++)
+        {
+            sum = RouterLosses.AddGuided(sum, scores[l], rows.Allocated(l));
+        }
+
+        return Op.Scale(sum!, -1f / rows.Count);
+    }
 
     private EditException Diverged(string what) =>
         new($"ELDER: {what} at a learning rate of {options.LearningRate}; nothing of this batch was kept. Lower the learning rate.");

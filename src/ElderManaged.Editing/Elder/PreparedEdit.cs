@@ -4,23 +4,36 @@ using ElderManaged.Tensors;
 namespace ElderManaged.Editing.Elder;
 
 /// <summary>
-/// What the frozen part of the model says about one edit, computed once: the residual stream entering the first edited
-/// block for the rows that training runs, and what lies before them. Always computed for one edit alone, so that it has
-/// the same bits whatever its batch.
+/// What the frozen part of the model says about one edit, computed once: the first edited block up to where the LoRAs
+/// act, for the rows that training runs, and the keys and values before them. It has the same bits whatever else is prepared
+/// with it, because no row depends on other sequences.
 /// </summary>
 internal sealed class PreparedEdit
 {
-    private PreparedEdit(float[] entering, int rows, KeyValueCache? past, int pastLength, int[] targets, float[] query)
+    /// <summary>Rows of one pass: enough for products at full speed, few enough to bound the memory of large batches.</summary>
+    private const int RowsOfAPass = 512;
+
+    private PreparedEdit(BlockAtSite at, int firstRow, int rows, int pastLength, KeyValueCache? past, int[] targets, float[] query)
     {
-        (Entering, Rows, Past, PastLength, Targets, Query) = (entering, rows, past, pastLength, targets, query);
+        float[] Copy(Tensor x) => x.Span.Slice(firstRow * x.Columns, rows * x.Columns).ToArray();
+
+        (Hidden, Input, Output) = (Copy(at.Hidden), Copy(at.Input), Copy(at.Output));
+        (Rows, Past, PastLength, Targets, Query) = (rows, past, pastLength, targets, query);
     }
 
-    /// <summary>[rows, width]; the last of them, as many as there are targets, predict the target tokens.</summary>
-    public float[] Entering { get; }
+    /// <summary>The residual stream to which the first edited block's feed-forward part is added [rows, width].</summary>
+    public float[] Hidden { get; }
 
+    /// <summary>What the first edited layer reads [rows, in].</summary>
+    public float[] Input { get; }
+
+    /// <summary>What it gives without LoRAs [rows, out].</summary>
+    public float[] Output { get; }
+
+    /// <summary>How many rows training runs; the last of them, as many as there are targets, predict the target tokens.</summary>
     public int Rows { get; }
 
-    /// <summary>Keys and values of the positions before the rows, in the blocks from the first edited one on; null if none are.</summary>
+    /// <summary>Keys and values of the positions before the rows, in the blocks above the first edited one; null if none are.</summary>
     public KeyValueCache? Past { get; }
 
     public int PastLength { get; }
@@ -32,42 +45,86 @@ internal sealed class PreparedEdit
 
     public long Bytes { get; private init; }
 
-    /// <summary>Runs the frozen blocks.</summary>
+    /// <summary>Runs the frozen blocks for one edit.</summary>
     /// <param name="model">The base model.</param>
     /// <param name="options">First edited layer, where LoRAs act, and whether there are routers.</param>
     /// <param name="prompt">Token ids.</param>
     /// <param name="target">Token ids; the last one is predicted but never read.</param>
-    public static PreparedEdit Prepare(TransformerModel model, ElderOptions options, int[] prompt, int[] target)
+    public static PreparedEdit Prepare(TransformerModel model, ElderOptions options, int[] prompt, int[] target) =>
+        Prepare(model, options, [(prompt, target)])[0];
+
+    /// <summary>Runs the frozen blocks for several edits together.</summary>
+    public static PreparedEdit[] Prepare(TransformerModel model, ElderOptions options, IReadOnlyList<(int[] Prompt, int[] Target)> edits)
     {
-        int first = options.Layers[0], past = options.ActFromLastPromptToken ? prompt.Length - 1 : 0;
-        KeyValueCache? cache = past > 0 ? new KeyValueCache(model, 1) : null;
-        using Tape tape = Tape.Start(record: false);
-        if (cache is not null)
+        List<PreparedEdit> prepared = new(edits.Count);
+        while (prepared.Count < edits.Count)
         {
-            ForwardContext before = new(new SequenceLayout([past])) { Cache = cache, AppendToCache = true };
-            model.Forward(prompt[..past], before);
+            int first = prepared.Count, end = first, rows = 0;
+            do
+            {
+                rows += RowsOf(edits[end++]);
+            }
+            while (end < edits.Count && rows + RowsOf(edits[end]) <= RowsOfAPass);
+
+            prepared.AddRange(Pass(model, options, [.. edits.Skip(first).Take(end - first)]));
         }
 
-        int[] ids = [.. prompt[past..], .. target[..^1]];
-        float[] query = [];
-        ForwardContext context = new(new SequenceLayout([ids.Length], [past]))
+        return [.. prepared];
+    }
+
+    private static int RowsOf((int[] Prompt, int[] Target) edit) => edit.Prompt.Length + edit.Target.Length - 1;
+
+    private static PreparedEdit[] Pass(TransformerModel model, ElderOptions options, (int[] Prompt, int[] Target)[] edits)
+    {
+        int first = options.Layers[0];
+        int[] past = [.. edits.Select(e => options.ActFromLastPromptToken ? e.Prompt.Length - 1 : 0)];
+        SequenceLayout layout = new([.. edits.Select(RowsOf)]);
+        float[][] queries = [.. edits.Select(_ => Array.Empty<float>())];
+        using Tape tape = Tape.Start(record: false);
+        ForwardContext context = new(layout)
         {
-            Cache = cache,
             Observe = options.Routing != ElderRouting.Router ? null : (kind, layer, x) =>
             {
-                if (kind == Activation.FeedForwardInput && layer == first - 1)
+                for (int s = 0; kind == Activation.FeedForwardInput && layer == first - 1 && s < queries.Length; s++)
                 {
-                    query = x.Row(prompt.Length - 1 - past).ToArray();
+                    queries[s] = x.Row(layout.Starts[s] + edits[s].Prompt.Length - 1).ToArray();
                 }
             },
         };
-        float[] entering = model.Blocks(model.Embed(ids, context), context, 0, first).Span.ToArray();
-        for (int layer = 0; cache is not null && layer < first; layer++)
+        int[] ids = [.. edits.SelectMany(e => e.Prompt.Concat(e.Target.SkipLast(1)))];
+        BlockAtSite at = model.ToSite(first, model.Blocks(model.Embed(ids, context), context, 0, first), context);
+        KeyValueCache? cache = past.Any(p => p > 0) ? KeyValuesOfPast(model, first, at, layout, past) : null;
+        return [.. edits.Select((e, s) => new PreparedEdit(
+            at, layout.Starts[s] + past[s], layout.Lengths[s] - past[s], past[s], past[s] > 0 ? cache!.Select([s]) : null, e.Target, queries[s])
         {
-            cache.Layer(layer)[0] = new KeyValueSegment(model.KeyValueWidth); // not needed again
+            Bytes = sizeof(float) * ((long)(layout.Lengths[s] - past[s]) * (at.Hidden.Columns + at.Input.Columns + at.Output.Columns)
+                + queries[s].Length + (2L * past[s] * model.KeyValueWidth * (model.LayerCount - 1 - first))),
+        })];
+    }
+
+    /// <summary>Goes on with the rows before those that training runs; their keys and values are all that is needed of them.</summary>
+    private static KeyValueCache KeyValuesOfPast(TransformerModel model, int first, BlockAtSite at, SequenceLayout layout, int[] past)
+    {
+        int[] rows = new int[past.Sum()];
+        int row = 0;
+        for (int s = 0; s < past.Length; s++)
+        {
+            for (int t = 0; t < past[s]; t++)
+            {
+                rows[row++] = layout.Starts[s] + t;
+            }
         }
 
-        long floats = entering.Length + query.Length + (2L * past * model.KeyValueWidth * (model.LayerCount - first));
-        return new PreparedEdit(entering, ids.Length, cache, past, target, query) { Bytes = 4 * floats };
+        KeyValueCache cache = new(model, past.Length);
+        ForwardContext context = new(new SequenceLayout(past)) { Cache = cache, AppendToCache = true };
+        int last = model.LayerCount - 1;
+        if (first < last)
+        {
+            BlockAtSite before = new(Op.GatherRows(at.Hidden, rows), Op.GatherRows(at.Input, rows), Op.GatherRows(at.Output, rows));
+            Tensor hidden = model.FromSite(first, before, context);
+            model.AppendKeyValues(last, model.Blocks(hidden, context, first + 1, last), context);
+        }
+
+        return cache;
     }
 }

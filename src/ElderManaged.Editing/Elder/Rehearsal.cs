@@ -10,28 +10,23 @@ namespace ElderManaged.Editing.Elder;
 internal sealed class Rehearsal(TransformerModel model, ElderOptions options)
 {
     private readonly Dictionary<EncodedEdit, PreparedEdit> prepared = new(ReferenceEqualityComparer.Instance);
+    private readonly List<int> drawn = [];
     private long bytes;
 
-    /// <summary>Up to as many different edits as the options want.</summary>
-    public IReadOnlyList<TrainingItem> Draw(IReadOnlyList<EncodedEdit> earlier, UniqueAllocator allocator, RandomSource random)
+    /// <summary>Adds as many different edits as the options want, or all there are.</summary>
+    public void Draw(IReadOnlyList<EncodedEdit> earlier, UniqueAllocator allocator, RandomSource random, List<TrainingItem> items)
     {
         int count = Math.Min(options.RehearsedRows, earlier.Count);
-        if (count == 0)
-        {
-            return [];
-        }
-
-        List<int> drawn = [];
+        drawn.Clear();
         while (drawn.Count < count)
         {
             int i = random.Next(earlier.Count);
             if (!drawn.Contains(i))
             {
                 drawn.Add(i);
+                items.Add(new TrainingItem(Get(earlier[i]), allocator.Find(earlier[i].FactId)!));
             }
         }
-
-        return [.. drawn.Select(i => new TrainingItem(Get(earlier[i]), allocator.Find(earlier[i].FactId)!))];
     }
 
     /// <summary>Keeps a state that is there anyway.</summary>

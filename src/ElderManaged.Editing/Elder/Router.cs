@@ -12,12 +12,40 @@ public static class Router
     public static Tensor[] Scores(Mixture mixture, Tensor queries)
     {
         ArgumentNullException.ThrowIfNull(mixture);
-        return [.. mixture.Layers.Select(layer => Op.Softmax(Op.Linear(
-            queries, layer.RouterWeight ?? throw new InvalidOperationException("Router: this mixture has no routers."), layer.RouterBias)))];
+        Tensor[] scores = new Tensor[mixture.Layers.Count];
+        Scores(mixture, queries, scores);
+        return scores;
+    }
+
+    /// <summary>The same, into an array of one place for each edited layer.</summary>
+    internal static void Scores(Mixture mixture, Tensor queries, Tensor[] scores)
+    {
+        for (int l = 0; l < scores.Length; l++)
+        {
+            MixtureLayer layer = mixture.Layers[l];
+            Tensor weight = layer.RouterWeight ?? throw new InvalidOperationException("Router: this mixture has no routers.");
+            scores[l] = Op.Softmax(Op.Linear(queries, weight, layer.RouterBias));
+        }
+    }
+
+    /// <summary>The numbers of the LoRAs with the largest scores, ascending: for each layer k after k, grown as needed.</summary>
+    internal static void TopK(Tensor[] scores, int active, int[][] chosen)
+    {
+        for (int l = 0; l < scores.Length; l++)
+        {
+            int prompts = scores[l].Rows;
+            chosen[l] = chosen[l].Length >= prompts * active ? chosen[l] : new int[prompts * active];
+            for (int s = 0; s < prompts; s++)
+            {
+                Span<int> best = chosen[l].AsSpan(s * active, active);
+                Tensors.TopK.Select(scores[l].Row(s), active, best);
+                best.Sort();
+            }
+        }
     }
 
     /// <summary>The k LoRAs with the largest scores in every layer, for each prompt.</summary>
-    /// <param name="scores">From <see cref="Scores"/>.</param>
+    /// <param name="scores">From <see cref="Scores(Mixture, Tensor)"/>.</param>
     /// <param name="active">k.</param>
     public static Allocation[] TopK(IReadOnlyList<Tensor> scores, int active)
     {

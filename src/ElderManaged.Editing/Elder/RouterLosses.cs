@@ -15,13 +15,19 @@ public static class RouterLosses
         ArgumentNullException.ThrowIfNull(scores);
         ArgumentNullException.ThrowIfNull(allocations);
         Tensor? sum = null;
-        foreach (Tensor picked in Router.Weights(scores, allocations))
+        for (int l = 0; l < scores.Count; l++)
         {
-            Tensor layer = Op.Sum(Op.Log(picked));
-            sum = sum is null ? layer : Op.Add(sum, layer);
+            sum = AddGuided(sum, scores[l], Router.LorasOf(allocations, l));
         }
 
         return Op.Scale(sum!, -1f / allocations.Count);
+    }
+
+    /// <summary>Adds Σ ln s over samples and allocated LoRAs of one layer, k LoRAs for each sample.</summary>
+    internal static Tensor AddGuided(Tensor? sum, Tensor scores, ReadOnlySpan<int> loras)
+    {
+        Tensor layer = Op.Sum(Op.Log(Op.PickColumns(scores, loras)));
+        return sum is null ? layer : Op.Add(sum, layer);
     }
 
     /// <summary>
@@ -36,7 +42,8 @@ public static class RouterLosses
         foreach (Tensor s in scores)
         {
             int samples = s.Rows, n = s.Columns;
-            float[] share = new float[n];
+            Span<float> share = Tape.NewTensor(new Shape(n)).Span;
+            share.Clear();
             for (int i = 0; i < samples; i++)
             {
                 share[Op.ArgMax(s.Row(i))] += 1f / samples;

@@ -30,10 +30,10 @@ public sealed class LeastProbabilityReached(float probability) : IStopRule
     public bool Reached(Tensor logits, int[] targets, int newTargets)
     {
         ArgumentNullException.ThrowIfNull(targets);
-        float[] losses = new float[targets.Length];
+        Span<float> losses = Tape.NewTensor(new Shape(targets.Length)).Span;
         Op.TokenLosses(logits, targets, losses, []);
         float worst = 0;
-        foreach (float loss in losses.AsSpan(0, newTargets))
+        foreach (float loss in losses[..newTargets])
         {
             worst = Math.Max(worst, loss);
         }

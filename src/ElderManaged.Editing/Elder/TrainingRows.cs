@@ -4,65 +4,212 @@ using ElderManaged.Tensors;
 namespace ElderManaged.Editing.Elder;
 
 /// <summary>One sequence to train on: the frozen part's result and the LoRAs that shall learn it.</summary>
-internal sealed record TrainingItem(PreparedEdit Edit, Allocation Allocation);
+internal readonly record struct TrainingItem(PreparedEdit Edit, Allocation Allocation);
 
-/// <summary>The items of one iteration packed without padding, new ones first; lives as long as the tape it was made in.</summary>
-internal sealed class TrainingRows
+/// <summary>
+/// The items of one iteration packed without padding, new ones first. Filled anew for every iteration in the same memory; the
+/// new items' rows stay in place.
+/// </summary>
+internal sealed class TrainingRows(TransformerModel model, ElderOptions options)
 {
-    public TrainingRows(TransformerModel model, IReadOnlyList<TrainingItem> items, int newItems)
+    // When the first edited block is the last of the model, nothing but the target rows is needed of it.
+    private readonly bool onlyTargets = options.Layers[0] == model.LayerCount - 1;
+    private readonly List<TrainingItem> items = [];
+    private readonly ArraysByLength outputRows = new(), targets = new(), newTargets = new(), earlierTargets = new();
+    private Tensor hidden = new(new Shape(0, 0)), input = new(new Shape(0, 0)), output = new(new Shape(0, 0)), queries = new(new Shape(0, 0));
+    private int[] lengths = [], pasts = [], owners = [];
+    private int[][] allocated = [];
+    private int newItems;
+
+    public SequenceLayout Layout { get; } = new([]);
+
+    /// <summary>The number of items.</summary>
+    public int Count => items.Count;
+
+    public KeyValueCache? Past { get; private set; }
+
+    /// <summary>The rows that predict targets, or null if all rows do.</summary>
+    public int[]? OutputRows { get; private set; }
+
+    /// <summary>The item of every output row.</summary>
+    public ReadOnlySpan<int> OutputOwners => OutputRows is null ? Layout.Owners : owners.AsSpan(0, Targets.Length);
+
+    /// <summary>The right token of every output row, those of new items first.</summary>
+    public int[] Targets { get; private set; } = [];
+
+    public int[] NewTargets { get; private set; } = [];
+
+    /// <summary>Those of rehearsed items.</summary>
+    public int[] EarlierTargets { get; private set; } = [];
+
+    /// <summary>The first edited block, at the layer where the LoRAs act.</summary>
+    public BlockAtSite FirstBlock => new(View(hidden, SiteRows), View(input, SiteRows), View(output, SiteRows));
+
+    /// <summary>[items, query width], or null without routers.</summary>
+    public Tensor? Queries => options.Routing == ElderRouting.Router ? View(queries, Count) : null;
+
+    private int SiteRows => onlyTargets ? Targets.Length : Layout.Rows;
+
+    /// <summary>The LoRAs of an edited layer that shall learn the items, k each.</summary>
+    public ReadOnlySpan<int> Allocated(int layer) => allocated[layer].AsSpan(0, Count * options.ActiveCount);
+
+    /// <summary>Begins with new items and nothing rehearsed.</summary>
+    public void Begin(IReadOnlyList<TrainingItem> fresh)
     {
-        Layout = new SequenceLayout([.. items.Select(i => i.Edit.Rows)], [.. items.Select(i => i.Edit.PastLength)]);
-        Entering = Tape.NewTensor(new Shape(Layout.Rows, model.Width));
-        Targets = new int[items.Sum(i => i.Edit.Targets.Length)];
-        TargetRows = new int[Targets.Length];
-        Allocations = [.. items.Select(i => i.Allocation)];
-        int at = 0;
-        for (int s = 0; s < items.Count; s++)
+        items.Clear();
+        items.AddRange(fresh);
+        newItems = fresh.Count;
+        Pack(0);
+    }
+
+    /// <summary>Puts other rehearsed items behind the new ones.</summary>
+    public void Rehearse(List<TrainingItem> earlier)
+    {
+        if (earlier.Count > 0 || items.Count > newItems)
+        {
+            items.RemoveRange(newItems, items.Count - newItems);
+            items.AddRange(earlier);
+            Pack(newItems);
+        }
+    }
+
+    private void Pack(int firstChanged)
+    {
+        Grow(ref lengths, Count);
+        Grow(ref pasts, Count);
+        int fresh = 0, all = 0;
+        for (int s = 0; s < Count; s++)
         {
             PreparedEdit edit = items[s].Edit;
-            edit.Entering.CopyTo(Entering.Span[(Layout.Starts[s] * model.Width)..]);
+            (lengths[s], pasts[s]) = (edit.Rows, edit.PastLength);
+            all += edit.Targets.Length;
+            fresh += s < newItems ? edit.Targets.Length : 0;
+        }
+
+        Layout.Set(lengths.AsSpan(0, Count), pasts.AsSpan(0, Count));
+        Targets = targets.Of(all);
+        NewTargets = newTargets.Of(fresh);
+        EarlierTargets = earlierTargets.Of(all - fresh);
+        OutputRows = all == Layout.Rows ? null : outputRows.Of(all);
+        Grow(ref owners, all);
+        firstChanged = MakeRoom() ? 0 : firstChanged;
+        for (int s = 0, at = 0; s < Count; s++)
+        {
+            if (s >= firstChanged)
+            {
+                CopyItem(s, onlyTargets ? at : Layout.Starts[s]);
+            }
+
+            PreparedEdit edit = items[s].Edit;
             for (int t = 0; t < edit.Targets.Length; t++, at++)
             {
                 Targets[at] = edit.Targets[t];
-                TargetRows[at] = Layout.LastRow(s) - edit.Targets.Length + 1 + t;
+                owners[at] = s;
+                if (OutputRows is { } rows)
+                {
+                    rows[at] = Layout.LastRow(s) - edit.Targets.Length + 1 + t;
+                }
             }
-
-            NewTargets = s < newItems ? at : NewTargets;
         }
 
-        if (items.Any(i => i.Edit.Past is not null))
+        Targets.AsSpan(0, fresh).CopyTo(NewTargets);
+        Targets.AsSpan(fresh).CopyTo(EarlierTargets);
+        PackPast();
+    }
+
+    private void CopyItem(int s, int row)
+    {
+        (PreparedEdit edit, Allocation allocation) = items[s];
+        int skipped = onlyTargets ? edit.Rows - edit.Targets.Length : 0;
+        Put(edit.Hidden, skipped, hidden, row);
+        Put(edit.Input, skipped, input, row);
+        Put(edit.Output, skipped, output, row);
+        Put(edit.Query, 0, queries, s);
+        for (int l = 0; l < allocated.Length; l++)
         {
-            KeyValueCache none = new(model, 1);
-            Past = KeyValueCache.Concat([.. items.Select(i => i.Edit.Past ?? none)]);
+            allocation.Layer(l).CopyTo(allocated[l].AsSpan(s * options.ActiveCount));
+        }
+    }
+
+    private void PackPast()
+    {
+        bool any = false;
+        for (int s = 0; s < Count; s++)
+        {
+            any |= items[s].Edit.Past is not null;
         }
 
-        int queryWidth = items[0].Edit.Query.Length;
-        if (queryWidth > 0)
+        if (!any)
         {
-            Queries = Tape.NewTensor(new Shape(items.Count, queryWidth));
-            for (int s = 0; s < items.Count; s++)
+            Past = null;
+            return;
+        }
+
+        if (Past?.Count != Count)
+        {
+            Past = new KeyValueCache(model, Count);
+        }
+
+        for (int layer = options.Layers[0] + 1; layer < model.LayerCount; layer++)
+        {
+            KeyValueSegment[] segments = Past.Layer(layer);
+            for (int s = 0; s < Count; s++)
             {
-                items[s].Edit.Query.CopyTo(Queries.Row(s));
+                // An item without past has no use for what lies in its place.
+                segments[s] = items[s].Edit.Past?.Layer(layer)[0] ?? segments[s];
             }
         }
     }
 
-    public SequenceLayout Layout { get; }
+    /// <summary>Returns whether what was packed is gone.</summary>
+    private bool MakeRoom()
+    {
+        PreparedEdit edit = items[0].Edit;
+        int rows = SiteRows;
+        bool grown = GrowRows(ref hidden, rows, edit.Hidden.Length / edit.Rows);
+        grown |= GrowRows(ref input, rows, edit.Input.Length / edit.Rows);
+        grown |= GrowRows(ref output, rows, edit.Output.Length / edit.Rows);
+        grown |= GrowRows(ref queries, Count, edit.Query.Length);
+        if (allocated.Length == 0 || allocated[0].Length < Count * options.ActiveCount)
+        {
+            allocated = [.. options.Layers.Select(_ => new int[Count * options.ActiveCount])];
+            grown = true;
+        }
 
-    /// <summary>The residual stream entering the first edited block [rows, width].</summary>
-    public Tensor Entering { get; }
+        return grown;
+    }
 
-    public KeyValueCache? Past { get; }
+    private static Tensor View(Tensor memory, int rows) => Op.SliceRows(memory, 0, rows);
 
-    public int[] TargetRows { get; }
+    private static void Put(float[] source, int skippedRows, Tensor target, int row) =>
+        source.AsSpan(skippedRows * target.Columns).CopyTo(target.Span[(row * target.Columns)..]);
 
-    public int[] Targets { get; }
+    private static bool GrowRows(ref Tensor memory, int rows, int width)
+    {
+        if (width == 0 || (memory.Rows >= rows && memory.Columns == width))
+        {
+            return false;
+        }
 
-    /// <summary>How many of the targets belong to new items; the others are rehearsed.</summary>
-    public int NewTargets { get; }
+        memory = new Tensor(new Shape(Math.Max(rows, memory.Rows * 5 / 4), width));
+        return true;
+    }
 
-    public Allocation[] Allocations { get; }
+    private static void Grow(ref int[] array, int length) => array = array.Length >= length ? array : new int[length];
 
-    /// <summary>[items, query width], or null without routers.</summary>
-    public Tensor? Queries { get; }
+    /// <summary>One array for each length that is asked for: ops take whole arrays, and a loop comes back to few lengths.</summary>
+    private sealed class ArraysByLength
+    {
+        private readonly Dictionary<int, int[]> arrays = [];
+
+        public int[] Of(int length)
+        {
+            if (!arrays.TryGetValue(length, out int[]? array))
+            {
+                arrays[length] = array = new int[length];
+            }
+
+            return array;
+        }
+    }
 }

@@ -42,48 +42,84 @@ public static class Generator
         ArgumentNullException.ThrowIfNull(options);
         TransformerModel model = batch.Model;
         int count = batch.Prompts.Count;
-        List<int>[] added = [.. Enumerable.Range(0, count).Select(_ => new List<int>())];
+        List<int>[] added = [.. Enumerable.Range(0, count).Select(_ => new List<int>(Math.Min(options.MaxTokens, model.Config.MaxPositions)))];
         RandomSource[] random = [.. Enumerable.Range(0, count).Select(i => new RandomSource(options.Seed + (ulong)i))];
         int[] next = [.. batch.Prompts.Select(p => p[^1])];
         int[] active = [.. Enumerable.Range(0, count).Where(i => options.MaxTokens > 0)];
-        KeyValueCache cache = batch.Cache.Prefix([.. batch.Prompts.Select(p => p.Length - 1)]);
+        int longest = count == 0 ? 0 : batch.Prompts.Max(p => p.Length);
+        KeyValueCache cache = batch.Cache.Prefix(
+            [.. batch.Prompts.Select(p => p.Length - 1)], Math.Clamp(options.MaxTokens, 0, model.Config.MaxPositions + 1 - longest));
+        Step? step = null;
         while (active.Length > 0)
         {
             cancellationToken.ThrowIfCancellationRequested();
+            step ??= new Step(batch, cache, active);
             using Tape tape = Tape.Start(record: false);
-            KeyValueCache rows = cache.Select(active);
-            SequenceLayout layout = new(Ones(active.Length), [.. active.Select(s => batch.Prompts[s].Length - 1 + added[s].Count)]);
-            ForwardContext context = new(layout) { Cache = rows, AppendToCache = true, Adapter = batch.AdapterFor(active, layout) };
-            Tensor logits = model.Logits(model.Forward([.. active.Select(s => next[s])], context));
-            List<int> still = [];
+            Tensor logits = step.Logits(next, added);
+            int ended = 0;
             for (int i = 0; i < active.Length; i++)
             {
                 int s = active[i];
                 int token = TokenSampler.Choose(logits.Row(i), options, random[s]);
                 if (!options.IgnoreEnd && model.Config.EosTokenIds.Contains(token))
                 {
+                    active[i] = -1 - s;
+                    ended++;
                     continue;
                 }
 
                 added[s].Add(token);
                 next[s] = token;
                 onToken?.Invoke(s, token);
-                if (added[s].Count < options.MaxTokens && batch.Prompts[s].Length + added[s].Count <= model.Config.MaxPositions)
+                if (added[s].Count >= options.MaxTokens || batch.Prompts[s].Length + added[s].Count > model.Config.MaxPositions)
                 {
-                    still.Add(s);
+                    active[i] = -1 - s;
+                    ended++;
                 }
             }
 
-            active = [.. still];
+            if (ended > 0)
+            {
+                active = [.. active.Where(s => s >= 0)];
+                step = null;
+            }
         }
 
         return [.. added.Select(a => a.ToArray())];
     }
 
-    private static int[] Ones(int count)
+    /// <summary>One more token for each of the sequences that still go on; kept as long as they stay the same, so that a token allocates nothing.</summary>
+    private sealed class Step
     {
-        int[] ones = new int[count];
-        Array.Fill(ones, 1);
-        return ones;
+        private readonly PromptBatch batch;
+        private readonly int[] active, ones, past, ids;
+        private readonly SequenceLayout layout;
+        private readonly ForwardContext context;
+
+        public Step(PromptBatch batch, KeyValueCache cache, int[] active)
+        {
+            this.batch = batch;
+            this.active = [.. active];
+            (ones, past, ids) = (new int[active.Length], new int[active.Length], new int[active.Length]);
+            Array.Fill(ones, 1);
+            layout = new SequenceLayout(ones, past);
+            context = new ForwardContext(layout)
+            {
+                Cache = cache.Select(active), AppendToCache = true, Adapter = batch.AdapterFor(this.active, layout),
+            };
+        }
+
+        public Tensor Logits(int[] next, List<int>[] added)
+        {
+            for (int i = 0; i < active.Length; i++)
+            {
+                int s = active[i];
+                ids[i] = next[s];
+                past[i] = batch.Prompts[s].Length - 1 + added[s].Count;
+            }
+
+            layout.Set(ones, past);
+            return batch.Model.Logits(batch.Model.Forward(ids, context));
+        }
     }
 }

@@ -54,7 +54,11 @@ public class PromptBatch
         };
         if (layout.Rows > 0)
         {
-            model.Forward([.. prompts.SelectMany(p => p)], context);
+            // Nobody reads what the last block makes of a prompt, except for its keys and values.
+            int last = model.LayerCount - 1;
+            Tensor hidden = model.Blocks(model.Embed([.. prompts.SelectMany(p => p)], context), context, 0, last);
+            observe?.Invoke(Activation.Hidden, last, hidden);
+            model.AppendKeyValues(last, hidden, context);
         }
 
         return cache;

@@ -83,7 +83,7 @@ public sealed class Gpt2Model : TransformerModel
     }
 
     /// <inheritdoc/>
-    public override Tensor Block(int layer, Tensor hidden, ForwardContext context)
+    public override BlockAtSite ToSite(int layer, Tensor hidden, ForwardContext context)
     {
         BlockWeights w = blocks[layer];
         int heads = Config.HeadCount;
@@ -92,15 +92,29 @@ public sealed class Gpt2Model : TransformerModel
         (Tensor q, Tensor k, Tensor v) = Op.SplitColumns3(qkv);    // (R, C) each
         Tensor mixed = Op.Attention(q, k, v, heads, heads, context.Layout, context.Cache?.Layer(layer));
         context.AppendKeyValues(layer, k, v);
+        (mixed, hidden) = KeepOutputRows(layer, mixed, hidden, context);
         Tensor attention = w.AttentionOut.Forward(mixed);
         context.Observe?.Invoke(Activation.Attention, layer, attention);
         hidden = Op.Add(hidden, attention);
 
         Tensor x = w.Norm2.Forward(hidden);
         context.Observe?.Invoke(Activation.FeedForwardInput, layer, x);
-        Tensor inner = context.Adapt(layer, FeedForwardSite.Expand, x, w.Expand.Forward(x)); // (R, F)
+        return new BlockAtSite(hidden, x, w.Expand.Forward(x));
+    }
+
+    /// <inheritdoc/>
+    public override Tensor FromSite(int layer, BlockAtSite at, ForwardContext context)
+    {
+        Tensor inner = context.Adapt(layer, FeedForwardSite.Expand, at.Input, at.Output); // (R, F)
         Tensor active = Op.Gelu(inner);
-        return Op.Add(hidden, context.Adapt(layer, FeedForwardSite.Contract, active, w.Contract.Forward(active)));
+        return Op.Add(at.Hidden, context.Adapt(layer, FeedForwardSite.Contract, active, blocks[layer].Contract.Forward(active)));
+    }
+
+    /// <inheritdoc/>
+    public override void AppendKeyValues(int layer, Tensor hidden, ForwardContext context)
+    {
+        (_, Tensor k, Tensor v) = Op.SplitColumns3(blocks[layer].Attention.Forward(blocks[layer].Norm1.Forward(hidden)));
+        context.AppendKeyValues(layer, k, v);
     }
 
     /// <inheritdoc/>

@@ -68,17 +68,16 @@ public sealed class LlamaModel : TransformerModel
     public override Tensor Embed(int[] ids, ForwardContext context) => Op.Embedding(tokenEmbedding, ids);
 
     /// <inheritdoc/>
-    public override Tensor Block(int layer, Tensor hidden, ForwardContext context)
+    public override BlockAtSite ToSite(int layer, Tensor hidden, ForwardContext context)
     {
         BlockWeights w = blocks[layer];
-        int d = config.HeadSize;
 
         Tensor x = w.Norm1.Forward(hidden);
-        Tensor q = Op.Rope(w.Query.Forward(x), context.Layout, d, config.RopeTheta); // (R, heads · D)
-        Tensor k = Op.Rope(w.Key.Forward(x), context.Layout, d, config.RopeTheta);   // (R, kv heads · D)
-        Tensor v = w.Value.Forward(x);
+        Tensor q = Op.Rope(w.Query.Forward(x), context.Layout, config.HeadSize, config.RopeTheta); // (R, heads · D)
+        (Tensor k, Tensor v) = KeyValues(w, x, context); // (R, kv heads · D)
         Tensor mixed = Op.Attention(q, k, v, config.HeadCount, config.KeyValueHeadCount, context.Layout, context.Cache?.Layer(layer));
         context.AppendKeyValues(layer, k, v);
+        (mixed, hidden) = KeepOutputRows(layer, mixed, hidden, context);
         Tensor attention = w.AttentionOut.Forward(mixed);
         context.Observe?.Invoke(Activation.Attention, layer, attention);
         hidden = Op.Add(hidden, attention);
@@ -86,8 +85,22 @@ public sealed class LlamaModel : TransformerModel
         x = w.Norm2.Forward(hidden);
         Tensor inner = Op.SiluGate(w.Gate.Forward(x), w.Up.Forward(x)); // (R, F)
         context.Observe?.Invoke(Activation.FeedForwardInput, layer, inner);
-        return Op.Add(hidden, context.Adapt(layer, FeedForwardSite.Contract, inner, w.Down.Forward(inner)));
+        return new BlockAtSite(hidden, inner, w.Down.Forward(inner));
     }
+
+    /// <inheritdoc/>
+    public override Tensor FromSite(int layer, BlockAtSite at, ForwardContext context) =>
+        Op.Add(at.Hidden, context.Adapt(layer, FeedForwardSite.Contract, at.Input, at.Output));
+
+    /// <inheritdoc/>
+    public override void AppendKeyValues(int layer, Tensor hidden, ForwardContext context)
+    {
+        (Tensor k, Tensor v) = KeyValues(blocks[layer], blocks[layer].Norm1.Forward(hidden), context);
+        context.AppendKeyValues(layer, k, v);
+    }
+
+    private (Tensor Keys, Tensor Values) KeyValues(BlockWeights w, Tensor x, ForwardContext context) =>
+        (Op.Rope(w.Key.Forward(x), context.Layout, config.HeadSize, config.RopeTheta), w.Value.Forward(x));
 
     /// <inheritdoc/>
     public override Tensor FinalNorm(Tensor hidden) => finalNorm.Forward(hidden);
