@@ -149,7 +149,11 @@ public abstract class TransformerModel
     /// A frozen model of random weights, made in memory: sizes and speed of a real one without its file. The same seed gives
     /// the same bits for any number of threads.
     /// </summary>
-    public static TransformerModel CreateFrozen(ModelConfig config, ulong seed) => Create(config, new RandomFrozenWeights(seed));
+    /// <param name="config">The sizes.</param>
+    /// <param name="seed">Makes the numbers.</param>
+    /// <param name="numbers">How the weights of linear layers are kept.</param>
+    public static TransformerModel CreateFrozen(ModelConfig config, ulong seed, StoredNumbers numbers = StoredNumbers.Float32) =>
+        Create(config, new RandomFrozenWeights(seed, numbers));
 
     internal static TransformerModel Create(ModelConfig config, WeightSource weights) => config switch
     {

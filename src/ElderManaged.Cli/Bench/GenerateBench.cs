@@ -40,7 +40,7 @@ internal static class GenerateBench
             Generator.Generate(batch, new GenerationOptions { MaxTokens = 1, IgnoreEnd = true }, cancellationToken: cancellationToken);
         }
 
-        double weightBytes = log.Matrices.Sum(m => (double)m.OutFeatures * m.InFeatures * sizeof(float));
+        double weightBytes = log.Matrices.Sum(m => (double)m.Numbers.ByteCount((long)m.OutFeatures * m.InFeatures));
         Generator.Generate(batch, new GenerationOptions { MaxTokens = WarmUpTokens, IgnoreEnd = true }, cancellationToken: cancellationToken);
 
         List<double> prompts = [], each = [], allocated = [], bandwidths = [];

@@ -7,7 +7,7 @@ namespace ElderManaged.Models.Weights;
 /// Frozen random weights, for measuring. Number i of tensor t is a hash of (seed, t, i), so threads may share the work in
 /// any way; it is uniform, with the deviation that training would start from.
 /// </summary>
-internal sealed class RandomFrozenWeights(ulong seed) : WeightSource
+internal sealed class RandomFrozenWeights(ulong seed, StoredNumbers numbers) : WeightSource
 {
     private const int PartLength = 1 << 16;
     private const ulong Golden = 0x9E3779B97F4A7C15UL;
@@ -31,16 +31,19 @@ internal sealed class RandomFrozenWeights(ulong seed) : WeightSource
         }
 
         Fill(dense.AsMemory(0, length), start);
-        FrozenMatrix matrix = FrozenMatrix.FromDense(dense.AsSpan(0, length), outFeatures, inFeatures);
-        return new FrozenLinear(matrix, bias ? new Tensor(new Shape(outFeatures)) : null);
+        return new FrozenLinear(Store(dense.AsSpan(0, length), outFeatures, inFeatures), bias ? new Tensor(new Shape(outFeatures)) : null);
     }
 
     public override LinearLayer TiedHead(Tensor embedding) =>
-        new FrozenLinear(FrozenMatrix.FromDense(embedding.Span, embedding.Shape[0], embedding.Shape[1]), null);
+        new FrozenLinear(Store(embedding.Span, embedding.Shape[0], embedding.Shape[1]), null);
 
     public override bool Has(string name) => true;
 
     public override bool HasRoomFor(int layers) => true;
+
+    private FrozenMatrix Store(ReadOnlySpan<float> values, int outFeatures, int inFeatures) => numbers == StoredNumbers.Float32
+        ? FrozenMatrix.FromDense(values, outFeatures, inFeatures)
+        : FrozenMatrix.Quantize(numbers, values, outFeatures, inFeatures);
 
     private void Fill(Memory<float> values, Initialization start)
     {

@@ -19,21 +19,22 @@ internal static class BenchEditCommand
     {
         Option<string> shape = BenchOptions.Shape();
         Option<string> preset = new("--preset") { Description = $"The settings: {string.Join(" or ", Presets)}.", DefaultValueFactory = _ => Presets[0] };
+        Option<string> dtype = BenchOptions.Dtype();
         Option<int> iterations = new("--iterations") { Description = "Iterations of a batch; none is left out.", DefaultValueFactory = _ => 50 };
         Option<int> batches = new("--batches") { Description = "Timed batches.", DefaultValueFactory = _ => 1 };
         Option<int> threads = Inputs.Threads();
         Option<bool> json = Inputs.Json();
         Command command = new("edit", "Times batches of four edits, and the loop's own matrix products alone.")
         {
-            shape, preset, iterations, batches, threads, json,
+            shape, dtype, preset, iterations, batches, threads, json,
         };
         command.SetAction(parsed =>
         {
             int used = parsed.GetValue(threads), wanted = Inputs.InRange("--iterations", parsed.GetValue(iterations), 3, 100_000);
             Inputs.UseThreads(used);
-            string name = parsed.GetValue(shape)!, settings = Inputs.OneOf("--preset", parsed.GetValue(preset)!, Presets);
+            string name = parsed.GetValue(shape)!, format = parsed.GetValue(dtype)!, settings = Inputs.OneOf("--preset", parsed.GetValue(preset)!, Presets);
             int timed = Inputs.InRange("--batches", parsed.GetValue(batches), 1, 10_000);
-            TransformerModel model = BenchOptions.Make(terminal, name);
+            TransformerModel model = BenchOptions.Make(terminal, name, format);
             ElderOptions options = (settings == "paper" ? ElderOptions.Paper(model) : ElderOptions.Default(model)) with
             {
                 Iterations = wanted, EarlyStopProbability = null,
@@ -42,11 +43,11 @@ internal static class BenchEditCommand
             EditBenchResult result = bench.Run(timed);
             if (parsed.GetValue(json))
             {
-                terminal.Out.WriteLine(JsonOutput.Write(writer => Write(writer, name, settings, used, options, bench, result)));
+                terminal.Out.WriteLine(JsonOutput.Write(writer => Write(writer, $"{name} {format}", settings, used, options, bench, result)));
             }
             else
             {
-                Print(terminal.Out, name, settings, used, options, bench, result);
+                Print(terminal.Out, $"{name} {format}", settings, used, options, bench, result);
             }
 
             return Program.Success;
@@ -54,10 +55,10 @@ internal static class BenchEditCommand
         return command;
     }
 
-    private static void Print(TextWriter output, string shape, string preset, int threads, ElderOptions options, EditBench bench, EditBenchResult r)
+    private static void Print(TextWriter output, string model, string preset, int threads, ElderOptions options, EditBench bench, EditBenchResult r)
     {
         CultureInfo c = CultureInfo.InvariantCulture;
-        output.WriteLine(string.Create(c, $"{shape}, {preset}, {threads} thread(s), layers {options.Layers[0]} to {options.Layers[^1]}, {r.Iterations} iterations"));
+        output.WriteLine(string.Create(c, $"{model}, {preset}, {threads} thread(s), layers {options.Layers[0]} to {options.Layers[^1]}, {r.Iterations} iterations"));
         output.WriteLine(string.Create(c, $"batch of 4 edits      {r.Batch:0.000} s, {bench.TokensOf(r.Iterations) / r.Batch:0} tokens/s"));
         output.WriteLine(string.Create(c, $"  its products alone  {r.BatchProducts:0.000} s, ratio {r.Batch / r.BatchProducts:0.000}"));
         output.WriteLine(string.Create(c, $"iteration             {r.Iteration * 1e3:0.00} ms"));
@@ -67,9 +68,9 @@ internal static class BenchEditCommand
     }
 
     private static void Write(
-        Utf8JsonWriter json, string shape, string preset, int threads, ElderOptions options, EditBench bench, EditBenchResult r)
+        Utf8JsonWriter json, string model, string preset, int threads, ElderOptions options, EditBench bench, EditBenchResult r)
     {
-        json.WriteString("shape", shape);
+        json.WriteString("model", model);
         json.WriteString("preset", preset);
         json.WriteNumber("threads", threads);
         json.WriteStartArray("layers");

@@ -10,21 +10,22 @@ internal static class BenchGenerateCommand
     public static Command Create(Terminal terminal, CancellationToken cancellationToken)
     {
         Option<string> shape = BenchOptions.Shape();
+        Option<string> dtype = BenchOptions.Dtype();
         Option<int> prompt = new("--prompt") { Description = "Tokens of the prompt.", DefaultValueFactory = _ => 32 };
         Option<int> tokens = new("--tokens") { Description = "New tokens.", DefaultValueFactory = _ => 64 };
         Option<int> threads = Inputs.Threads();
         Option<bool> json = Inputs.Json();
         Command command = new("generate", "Times a prompt and the tokens after it, beside reading the weights once for each.")
         {
-            shape, prompt, tokens, threads, json,
+            shape, dtype, prompt, tokens, threads, json,
         };
         command.SetAction(parsed =>
         {
             Inputs.UseThreads(parsed.GetValue(threads));
-            string name = parsed.GetValue(shape)!;
-            TransformerModel model = BenchOptions.Make(terminal, name);
+            string name = parsed.GetValue(shape)!, format = parsed.GetValue(dtype)!;
+            TransformerModel model = BenchOptions.Make(terminal, name, format);
             GenerateReport.Run(
-                terminal, name, model, parsed.GetValue(prompt), parsed.GetValue(tokens), parsed.GetValue(threads), parsed.GetValue(json), cancellationToken);
+                terminal, $"{name} {format}", model, parsed.GetValue(prompt), parsed.GetValue(tokens), parsed.GetValue(threads), parsed.GetValue(json), cancellationToken);
             return Program.Success;
         });
         return command;

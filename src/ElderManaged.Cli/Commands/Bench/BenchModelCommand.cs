@@ -18,7 +18,7 @@ internal static class BenchModelCommand
         command.SetAction(parsed =>
         {
             Inputs.UseThreads(parsed.GetValue(threads));
-            string path = Inputs.FindModel(parsed.GetValue(model)!);
+            string given = parsed.GetValue(model)!, path = File.Exists(given) ? given : Inputs.FindModel(given);
             GenerateReport.Run(
                 terminal, path, TransformerModel.Load(path), parsed.GetValue(prompt), parsed.GetValue(tokens), parsed.GetValue(threads),
                 parsed.GetValue(json), cancellationToken);

@@ -3,24 +3,37 @@ using System.Diagnostics;
 using System.Globalization;
 using ElderManaged.Cli.Bench;
 using ElderManaged.Models;
+using ElderManaged.Tensors;
 
 namespace ElderManaged.Cli.Commands.Bench;
 
 /// <summary>What the measuring commands share.</summary>
 internal static class BenchOptions
 {
+    private static readonly SortedDictionary<string, StoredNumbers> Formats = new(StringComparer.Ordinal)
+    {
+        ["f32"] = StoredNumbers.Float32, ["f16"] = StoredNumbers.Float16, ["bf16"] = StoredNumbers.BFloat16,
+        ["q8_0"] = StoredNumbers.Q8_0, ["q4_0"] = StoredNumbers.Q4_0, ["q4_1"] = StoredNumbers.Q4_1,
+    };
+
     public static Option<string> Shape() => new("--shape")
     {
         Description = $"Whose sizes the random model has: {string.Join(", ", ModelShapes.Names)}.", DefaultValueFactory = _ => "gpt2",
     };
 
+    public static Option<string> Dtype() => new("--dtype")
+    {
+        Description = $"How the weights are kept: {string.Join(", ", Formats.Keys)}.", DefaultValueFactory = _ => "f32",
+    };
+
     public static void Progress(Terminal terminal, string text) => terminal.Error.WriteLine(text);
 
-    public static TransformerModel Make(Terminal terminal, string shape)
+    public static TransformerModel Make(Terminal terminal, string shape, string dtype)
     {
-        Progress(terminal, $"making random weights of {shape}");
+        StoredNumbers numbers = Formats[Inputs.OneOf("--dtype", dtype, [.. Formats.Keys])];
+        Progress(terminal, $"making random weights of {shape} in {dtype}");
         long start = Stopwatch.GetTimestamp();
-        TransformerModel model = TransformerModel.CreateFrozen(ModelShapes.Find(shape), seed: 1);
+        TransformerModel model = TransformerModel.CreateFrozen(ModelShapes.Find(shape), seed: 1, numbers);
         Progress(terminal, string.Create(CultureInfo.InvariantCulture, $"made in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s"));
         return model;
     }
