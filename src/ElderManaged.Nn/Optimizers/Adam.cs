@@ -1,5 +1,4 @@
-using System.Numerics;
-using System.Runtime.InteropServices;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using ElderManaged.Tensors;
 
@@ -29,16 +28,30 @@ public sealed record AdamOptions
 /// m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; p ← p − lr·( m/(1−β₁ᵗ) / (√v/√(1−β₂ᵗ) + ε) + decay·p ).
 /// </summary>
 /// <remarks>
+/// <para>
 /// A parameter that got no gradient in a step is stepped with gradient zero, so its momentum still moves it. Not
 /// thread-safe.
+/// </para>
+/// <para>
+/// A moment m below 2⁻¹⁰⁰ and a moment v below 2⁻¹¹⁰ become zero, and gradients so small count as zero, for m and v likewise
+/// (8·10⁻³¹, and 10⁻¹⁷ in v). Such moments would go on shrinking to subnormal numbers and stay there, where processors are a hundred times
+/// slower; beside an ε of 1e-8 they move nothing.
+/// </para>
 /// </remarks>
 public sealed class Adam
 {
-    // Elements that one thread steps at a time: 64 KiB of each of the four arrays.
+    // Elements that one thread steps at a time: 64 KiB of each of the four arrays, be it a piece of a large parameter or many small ones.
     private const int PartLength = 16 * 1024;
+
+    // See the remarks: what is smaller counts as zero.
+    private const float LeastFirst = 7.8886090522e-31f;   // 2⁻¹⁰⁰
+    private const float LeastSecond = 7.7037197775e-34f;  // 2⁻¹¹⁰
+    private const float LeastSquared = 1.3877787807e-17f; // 2⁻⁵⁶: the square, times 1 − β₂, is still a normal number
 
     private readonly Parameter[] parameters;
     private readonly float[][] first, second;
+    private readonly Piece[] pieces;
+    private readonly int[] partStarts; // the pieces of part i end where those of part i + 1 start
 
     /// <summary>An optimiser with zero moments for these parameters.</summary>
     public Adam(IEnumerable<Parameter> parameters, AdamOptions options)
@@ -48,6 +61,7 @@ public sealed class Adam
         LearningRate = options.LearningRate;
         first = [.. this.parameters.Select(p => new float[p.Value.Length])];
         second = [.. this.parameters.Select(p => new float[p.Value.Length])];
+        (pieces, partStarts) = Divide(this.parameters);
     }
 
     /// <summary>The constants.</summary>
@@ -77,13 +91,19 @@ public sealed class Adam
         float correction1 = 1 - MathF.Pow(Options.Beta1, Steps);
         float correction2 = MathF.Sqrt(1 - MathF.Pow(Options.Beta2, Steps));
         float rate = LearningRate / correction1;
-        for (int i = 0; i < parameters.Length; i++)
+        foreach (Parameter parameter in parameters)
         {
-            float decay = parameters[i].Decays ? LearningRate * Options.WeightDecay : 0;
-            Tensor p = parameters[i].Value;
-            Work work = new(p, p.GradSink(), first[i], second[i], Options, rate, 1 / correction2, decay, gradientScale);
-            CpuThreads.Run((p.Length + PartLength - 1) / PartLength, work, static (w, part) => StepPart(w, part * PartLength));
+            parameter.Value.GradSink(); // made here, before threads look for it
         }
+
+        Work work = new(this, rate, 1 / correction2, gradientScale);
+        CpuThreads.Run(partStarts.Length - 1, work, static (w, part) =>
+        {
+            for (int i = w.Adam.partStarts[part]; i < w.Adam.partStarts[part + 1]; i++)
+            {
+                StepPiece(w, w.Adam.pieces[i]);
+            }
+        });
     }
 
     /// <summary>Sets all gradients to zero.</summary>
@@ -117,37 +137,79 @@ public sealed class Adam
     /// <summary>Continues from saved moments: fill the arrays of <see cref="Moments"/>, then set the step count.</summary>
     public void ResumeAt(int steps) => Steps = steps;
 
-    // Every element is stepped by itself, with the same arithmetic in a register and alone: parts do not change bits.
-    private static void StepPart(in Work w, int start)
+    private static (Piece[] Pieces, int[] PartStarts) Divide(Parameter[] parameters)
     {
-        int length = Math.Min(PartLength, w.P.Length - start);
-        Span<float> p = w.P.Span.Slice(start, length);
-        Span<float> g = w.G.Span.Slice(start, length);
-        Span<float> m = w.M.AsSpan(start, length);
-        Span<float> v = w.V.AsSpan(start, length);
-        float beta1 = w.Options.Beta1, beta2 = w.Options.Beta2, epsilon = w.Options.Epsilon;
-        Span<Vector<float>> vp = MemoryMarshal.Cast<float, Vector<float>>(p);
-        Span<Vector<float>> vg = MemoryMarshal.Cast<float, Vector<float>>(g);
-        Span<Vector<float>> vm = MemoryMarshal.Cast<float, Vector<float>>(m);
-        Span<Vector<float>> vv = MemoryMarshal.Cast<float, Vector<float>>(v);
-        Vector<float> one1 = new(1 - beta1), one2 = new(1 - beta2), keep = new(1 - w.Decay), eps = new(epsilon);
-        Vector<float> inverse2 = new(w.Inverse2);
-        for (int i = 0; i < vp.Length; i++)
+        List<Piece> pieces = [];
+        List<int> starts = [0];
+        int room = PartLength;
+        for (int i = 0; i < parameters.Length; i++)
         {
-            Vector<float> gradient = vg[i] * w.Scale;
-            Vector<float> mean = (vm[i] * beta1) + (gradient * one1);
-            Vector<float> square = (vv[i] * beta2) + (gradient * gradient * one2);
-            vm[i] = mean;
-            vv[i] = square;
-            vp[i] = (vp[i] * keep) - (w.Rate * mean / ((Vector.SquareRoot(square) * inverse2) + eps));
+            int length = parameters[i].Value.Length;
+            for (int start = 0; start < length;)
+            {
+                int count = Math.Min(room, length - start);
+                pieces.Add(new Piece(i, start, count));
+                start += count;
+                room -= count;
+                if (room == 0)
+                {
+                    starts.Add(pieces.Count);
+                    room = PartLength;
+                }
+            }
         }
 
-        for (int i = vp.Length * Vector<float>.Count; i < length; i++)
+        if (starts[^1] != pieces.Count)
         {
-            float gradient = g[i] * w.Scale;
-            m[i] = (m[i] * beta1) + (gradient * (1 - beta1));
-            v[i] = (v[i] * beta2) + (gradient * gradient * (1 - beta2));
-            p[i] = (p[i] * (1 - w.Decay)) - (w.Rate * m[i] / ((MathF.Sqrt(v[i]) * w.Inverse2) + epsilon));
+            starts.Add(pieces.Count);
+        }
+
+        return ([.. pieces], [.. starts]);
+    }
+
+    // Every element is stepped by itself, with the same arithmetic in a register and alone: pieces do not change bits.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static unsafe void StepPiece(in Work w, Piece piece)
+    {
+        Adam adam = w.Adam;
+        Parameter parameter = adam.parameters[piece.Parameter];
+        AdamOptions options = adam.Options;
+        float decay = parameter.Decays ? adam.LearningRate * options.WeightDecay : 0;
+        Constants c = new(w.Scale, options.Beta1, 1 - options.Beta1, options.Beta2, 1 - options.Beta2, 1 - decay, w.Rate, w.Inverse2, options.Epsilon);
+        int n = piece.Length;
+        fixed (float* p = parameter.Value.Span.Slice(piece.Start, n))
+        fixed (float* g = parameter.Value.Grad!.Span.Slice(piece.Start, n))
+        fixed (float* m = adam.first[piece.Parameter].AsSpan(piece.Start, n))
+        fixed (float* v = adam.second[piece.Parameter].AsSpan(piece.Start, n))
+        {
+            int i = 0;
+            for (; i <= n - 16; i += 16)
+            {
+                Vector512<float> gradient = Vector512.Load(g + i) * c.Scale;
+                Vector512<float> size = Vector512.Abs(gradient);
+                Vector512<float> forFirst = Vector512.ConditionalSelect(Vector512.LessThan(size, Vector512.Create(LeastFirst)), default, gradient);
+                Vector512<float> forSecond = Vector512.ConditionalSelect(Vector512.LessThan(size, Vector512.Create(LeastSquared)), default, gradient);
+                Vector512<float> mean = (Vector512.Load(m + i) * c.Beta1) + (forFirst * c.One1);
+                Vector512<float> square = (Vector512.Load(v + i) * c.Beta2) + (forSecond * forSecond * c.One2);
+                mean = Vector512.ConditionalSelect(Vector512.LessThan(Vector512.Abs(mean), Vector512.Create(LeastFirst)), default, mean);
+                square = Vector512.ConditionalSelect(Vector512.LessThan(square, Vector512.Create(LeastSecond)), default, square);
+                mean.Store(m + i);
+                square.Store(v + i);
+                ((Vector512.Load(p + i) * c.Keep) - (c.Rate * mean / ((Vector512.Sqrt(square) * c.Inverse2) + Vector512.Create(c.Epsilon)))).Store(p + i);
+            }
+
+            for (; i < n; i++)
+            {
+                float gradient = g[i] * c.Scale;
+                float size = MathF.Abs(gradient);
+                float forFirst = size < LeastFirst ? 0 : gradient;
+                float forSecond = size < LeastSquared ? 0 : gradient;
+                float mean = (m[i] * c.Beta1) + (forFirst * c.One1);
+                float square = (v[i] * c.Beta2) + (forSecond * forSecond * c.One2);
+                m[i] = MathF.Abs(mean) < LeastFirst ? 0 : mean;
+                v[i] = square < LeastSecond ? 0 : square;
+                p[i] = (p[i] * c.Keep) - (c.Rate * m[i] / ((MathF.Sqrt(v[i]) * c.Inverse2) + c.Epsilon));
+            }
         }
     }
 
@@ -177,6 +239,10 @@ public sealed class Adam
         return sum;
     }
 
-    private readonly record struct Work(
-        Tensor P, Tensor G, float[] M, float[] V, AdamOptions Options, float Rate, float Inverse2, float Decay, float Scale);
+    private readonly record struct Work(Adam Adam, float Rate, float Inverse2, float Scale);
+
+    private readonly record struct Piece(int Parameter, int Start, int Length);
+
+    private readonly record struct Constants(
+        float Scale, float Beta1, float One1, float Beta2, float One2, float Keep, float Rate, float Inverse2, float Epsilon);
 }

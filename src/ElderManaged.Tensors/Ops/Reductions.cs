@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace ElderManaged.Tensors;
 
@@ -126,6 +127,16 @@ internal static unsafe class Reductions
         }
 
         return largest;
+    }
+
+    /// <summary>Asks for the cache line of an address that is read soon; the address may lie outside of any memory.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(float* address)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch1(address);
+        }
     }
 
     /// <summary>The sixteen lanes added by halving.</summary>

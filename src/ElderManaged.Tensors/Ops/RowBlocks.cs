@@ -20,6 +20,9 @@ internal static class RowBlocks
     /// <summary>About this many elements make a block: 64 KiB, half of a typical second-level cache's share.</summary>
     private const int BlockElements = 16 * 1024;
 
+    /// <summary>The elements of a block where each takes an exponential: a quarter of the usual.</summary>
+    public const int BlockOfExponentials = 4 * 1024;
+
     /// <summary>With less work than this, waking another thread costs more than it saves.</summary>
     private const int MinimumBlocksForThreads = 3;
 

@@ -128,6 +128,56 @@ public sealed class AdamTests
     }
 
     [Fact]
+    public void ManySmallParametersAreSteppedAsEachAlone()
+    {
+        // Pieces of several parameters share a part, and a part may end inside of one.
+        int[] lengths = [5, 16_000, 1, 40_000, 333, 16, 20_000];
+        Parameter[] together = [.. lengths.Select((length, i) => Draw("p", new Shape(1, length), (ulong)i))];
+        Adam adam = new(together, Options);
+        for (int step = 0; step < 2; step++)
+        {
+            foreach (Parameter parameter in together)
+            {
+                Numbers(parameter.Value.Length, (ulong)(50 + step)).CopyTo(parameter.Value.GradSink().Span);
+            }
+
+            adam.Step();
+        }
+
+        for (int i = 0; i < lengths.Length; i++)
+        {
+            Parameter alone = Draw("p", new Shape(1, lengths[i]), (ulong)i);
+            Adam own = new([alone], Options);
+            StepWith(own, alone, 50);
+            StepWith(own, alone, 51);
+            Assert.Equal(alone.Value.Span.ToArray(), together[i].Value.Span.ToArray());
+        }
+    }
+
+    [Fact]
+    public void MomentsNeverBecomeSubnormal()
+    {
+        Parameter parameter = Draw("p", new Shape(37), 1);
+        Adam adam = new([parameter], Options);
+        float[] sizes = [1, 1e-10f, 1e-16f, 1e-20f, 1e-30f, 1e-38f, 1e-44f];
+        Span<float> g = parameter.Value.GradSink().Span;
+        for (int i = 0; i < g.Length; i++)
+        {
+            g[i] = sizes[i % sizes.Length];
+        }
+
+        for (int step = 0; step < 2000; step++)
+        {
+            adam.Step();
+            adam.ZeroGrad();
+            (string _, float[] first, float[] second) = adam.Moments.Single();
+            Assert.DoesNotContain(first.Concat(second), float.IsSubnormal);
+        }
+
+        Assert.All(adam.Moments.Single().First, value => Assert.Equal(0, value)); // 0.8²⁰⁰⁰ of anything
+    }
+
+    [Fact]
     public void AllocatesNothingOnceWarm()
     {
         Parameter parameter = Draw("p", new Shape(70_001), 1);

@@ -82,5 +82,76 @@ public sealed class SharedGradientTests
         }
     }
 
+    public static TheoryData<string> Ops => [.. Cases.Keys];
+
+    private static readonly Dictionary<string, Func<Tensor, Tensor>> Cases = new()
+    {
+        ["Scale"] = u => Op.Scale(u, 3),
+        ["Mul"] = u => Op.Mul(u, u),
+        ["Gelu"] = Op.Gelu,
+        ["Silu"] = Op.Silu,
+        ["SiluGate"] = u => Op.SiluGate(u, u),
+        ["AddBias"] = u => Op.AddBias(u, Tensor.Full(new Shape(50), 2)),
+        ["LayerNorm"] = u => Op.LayerNorm(u, Tensor.Full(new Shape(50), 2), Tensor.Full(new Shape(50), 1), 1e-5f),
+        ["RmsNorm"] = u => Op.RmsNorm(u, Tensor.Full(new Shape(50), 2), 1e-5f),
+        ["Softmax"] = Op.Softmax,
+        ["CrossEntropy"] = u => Op.CrossEntropy(u, [3, -100, 49, 0, 7, 8]),
+        ["GatherRows, ascending"] = u => Op.GatherRows(u, [1, 4]),
+        ["GatherRows, none"] = u => Op.GatherRows(u, []),
+        ["GatherRows, repeated"] = u => Op.GatherRows(u, [5, 0, 5]),
+        ["ScatterRows"] = u => Op.ScatterRows(u, [5, 0, 7, 1, 2, 3], 9),
+        ["Linear"] = u => Op.Linear(u, Tensor.Full(new Shape(4, 50), 0.5f), null),
+        ["LoraMixture"] = u => Op.LoraMixture(
+            u, Tensor.Full(new Shape(2, 3, 50), 0.1f), Tensor.Full(new Shape(2, 3, 7), 0.2f), Tensor.Full(new Shape(1, 2), 1), new LoraAllocation([0, 1], 2, [0, 0, -1, 0, 0, 0]), 2),
+    };
+
+    /// <summary>One use sets the gradient of an intermediate result, a second adds to it: twice the gradient of a parameter.</summary>
+    [Theory]
+    [MemberData(nameof(Ops))]
+    public void TheSecondContributionIsAddedToTheFirst(string name)
+    {
+        Tensor x = new(new Shape(6, 50)) { RequiresGrad = true };
+        new RandomSource(1).FillGaussian(x.Span, 1);
+        x.GradSink(); // zeros: the op must add
+        float[] dy;
+        using (Tape tape = Tape.Start())
+        {
+            Tensor y = Cases[name](x);
+            dy = new float[y.Length];
+            new RandomSource(2).FillGaussian(dy, 1);
+            if (y.Length > 0)
+            {
+                tape.Backward(y, dy);
+            }
+        }
+
+        float[] once = x.Grad!.Span.ToArray();
+        foreach (int uses in new[] { 1, 2 })
+        {
+            x.ZeroGrad();
+            using (Tape.Start(record: false))
+            {
+                for (int i = 0; i < 8; i++)
+                {
+                    Tape.NewTensor(x.Shape).Span.Fill(float.NaN); // what the pool hands out next
+                }
+            }
+
+            using Tape tape = Tape.Start();
+            Tensor u = Op.Scale(x, 1);
+            Tensor y = Cases[name](u);
+            if (uses == 2)
+            {
+                y = Op.Add(y, Cases[name](u));
+            }
+
+            tape.Backward(y, dy);
+            for (int i = 0; i < once.Length; i++)
+            {
+                Assert.Equal(uses * once[i], x.Grad!.Span[i], 1e-5);
+            }
+        }
+    }
+
     private static Tensor Leaf(params float[] values) => new(new Shape(values.Length), values) { RequiresGrad = true };
 }

@@ -139,7 +139,10 @@ internal static unsafe class ElementwiseDriver
         int i = start;
         for (; i <= job.Length - L.Width; i += L.Width)
         {
-            L.Store(job.Target + i, S.Step<L, V>(new(L.Load(job.A + i)), new(L.Load(job.B + i)), new(L.Load(job.Dy + i)), new(L.Load(job.Target + i))).Value);
+            V b = S.ReadsB ? L.Load(job.B + i) : default;
+            V dy = S.ReadsDy ? L.Load(job.Dy + i) : default;
+            V before = S.ReadsBefore ? L.Load(job.Target + i) : default;
+            L.Store(job.Target + i, S.Step<L, V>(new(L.Load(job.A + i)), new(b), new(dy), new(before)).Value);
         }
 
         return i;
@@ -172,9 +175,15 @@ internal static unsafe class ElementwiseDriver
         }
     }
 
-    // What happens to one register of elements. A load that the step does not use costs nothing: the JIT drops it.
+    // What happens to one register of elements, and what of them it reads besides a: constants, so the other loads vanish.
     private interface IStep
     {
+        static abstract bool ReadsB { get; }
+
+        static abstract bool ReadsDy { get; }
+
+        static abstract bool ReadsBefore { get; }
+
         static abstract Num<L, V> Step<L, V>(Num<L, V> a, Num<L, V> b, Num<L, V> dy, Num<L, V> before)
             where L : struct, ILanes<V>
             where V : struct;
@@ -192,6 +201,12 @@ internal static unsafe class ElementwiseDriver
     private readonly struct UnaryValue<F> : IStep
         where F : struct, IUnaryFormula
     {
+        public static bool ReadsB => false;
+
+        public static bool ReadsDy => false;
+
+        public static bool ReadsBefore => false;
+
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Num<L, V> Step<L, V>(Num<L, V> a, Num<L, V> b, Num<L, V> dy, Num<L, V> before)
             where L : struct, ILanes<V>
@@ -202,6 +217,12 @@ internal static unsafe class ElementwiseDriver
     private readonly struct UnarySlope<F> : IStep
         where F : struct, IUnaryFormula
     {
+        public static bool ReadsB => false;
+
+        public static bool ReadsDy => false;
+
+        public static bool ReadsBefore => false;
+
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Num<L, V> Step<L, V>(Num<L, V> a, Num<L, V> b, Num<L, V> dy, Num<L, V> before)
             where L : struct, ILanes<V>
@@ -212,6 +233,12 @@ internal static unsafe class ElementwiseDriver
     private readonly struct BinaryValue<F> : IStep
         where F : struct, IBinaryFormula
     {
+        public static bool ReadsB => true;
+
+        public static bool ReadsDy => false;
+
+        public static bool ReadsBefore => false;
+
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Num<L, V> Step<L, V>(Num<L, V> a, Num<L, V> b, Num<L, V> dy, Num<L, V> before)
             where L : struct, ILanes<V>
@@ -222,6 +249,12 @@ internal static unsafe class ElementwiseDriver
     private readonly struct BinarySlopeA<F> : IStep
         where F : struct, IBinaryFormula
     {
+        public static bool ReadsB => true;
+
+        public static bool ReadsDy => false;
+
+        public static bool ReadsBefore => false;
+
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Num<L, V> Step<L, V>(Num<L, V> a, Num<L, V> b, Num<L, V> dy, Num<L, V> before)
             where L : struct, ILanes<V>
@@ -232,6 +265,12 @@ internal static unsafe class ElementwiseDriver
     private readonly struct BinarySlopeB<F> : IStep
         where F : struct, IBinaryFormula
     {
+        public static bool ReadsB => true;
+
+        public static bool ReadsDy => false;
+
+        public static bool ReadsBefore => false;
+
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Num<L, V> Step<L, V>(Num<L, V> a, Num<L, V> b, Num<L, V> dy, Num<L, V> before)
             where L : struct, ILanes<V>
@@ -243,6 +282,12 @@ internal static unsafe class ElementwiseDriver
     private readonly struct Fresh<S> : IStep
         where S : struct, IStep
     {
+        public static bool ReadsB => S.ReadsB;
+
+        public static bool ReadsDy => true;
+
+        public static bool ReadsBefore => false;
+
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Num<L, V> Step<L, V>(Num<L, V> a, Num<L, V> b, Num<L, V> dy, Num<L, V> before)
             where L : struct, ILanes<V>
@@ -253,6 +298,12 @@ internal static unsafe class ElementwiseDriver
     private readonly struct Sum<S> : IStep
         where S : struct, IStep
     {
+        public static bool ReadsB => S.ReadsB;
+
+        public static bool ReadsDy => true;
+
+        public static bool ReadsBefore => true;
+
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Num<L, V> Step<L, V>(Num<L, V> a, Num<L, V> b, Num<L, V> dy, Num<L, V> before)
             where L : struct, ILanes<V>

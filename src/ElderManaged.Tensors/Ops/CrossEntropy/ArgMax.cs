@@ -62,6 +62,8 @@ public static partial class Op
         for (; i <= n - 32; i += 32)
         {
             Vector512<float> v = Vector512.Load(x + i), w = Vector512.Load(x + i + 16);
+            Reductions.Prefetch(x + i + 1024);
+            Reductions.Prefetch(x + i + 1040);
             a = Lanes512.Max(a, v);
             b = Lanes512.Max(b, w);
             strange |= ~(Vector512.Equals(v, v) & Vector512.Equals(w, w));

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace ElderManaged.Tensors;
 
@@ -83,12 +82,8 @@ internal static unsafe class CrossEntropyKernel
         int i = 0;
         for (; i <= n - 32; i += 32)
         {
-            if (Sse.IsSupported)
-            {
-                Sse.Prefetch1(next + i);
-                Sse.Prefetch1(next + i + 16);
-            }
-
+            Reductions.Prefetch(next + i);
+            Reductions.Prefetch(next + i + 16);
             a += Below(Vector512.Load(x + i), shift, ref equal);
             b += Below(Vector512.Load(x + i + 16), shift, ref equal);
         }

@@ -12,13 +12,13 @@ public static partial class Op
     {
         ArgumentNullException.ThrowIfNull(x);
         Tensor y = Tape.NewTensor(x.Shape);
-        RowBlocks.Run(x.Length, 1, (x, y), static (s, block) => ElementwiseDriver.Map<GeluFormula>(block.Of(s.x), block.Of(s.y)));
+        RowBlocks.RunOfSize(RowBlocks.BlockOfExponentials, x.Length, (x, y), static (s, block) => ElementwiseDriver.Map<GeluFormula>(block.Of(s.x), block.Of(s.y)));
         return !Tape.Wants(x)
             ? y
             : GradNode.Record("Gelu", y, x, static (x, y) =>
             {
                 Tensor dx = x.GradSink(out bool fresh);
-                RowBlocks.Run(x.Length, 1, (x, dy: y.Grad!, dx, fresh), static (s, block) =>
+                RowBlocks.RunOfSize(RowBlocks.BlockOfExponentials, x.Length, (x, dy: y.Grad!, dx, fresh), static (s, block) =>
                     ElementwiseDriver.AddSlope<GeluFormula>(block.Of(s.x), block.Of(s.dy), block.Of(s.dx), s.fresh));
             });
     }

@@ -10,13 +10,13 @@ public static partial class Op
     {
         ArgumentNullException.ThrowIfNull(x);
         Tensor y = Tape.NewTensor(x.Shape);
-        RowBlocks.Run(x.Length, 1, (x, y), static (s, block) => ElementwiseDriver.Map<SiluFormula>(block.Of(s.x), block.Of(s.y)));
+        RowBlocks.RunOfSize(RowBlocks.BlockOfExponentials, x.Length, (x, y), static (s, block) => ElementwiseDriver.Map<SiluFormula>(block.Of(s.x), block.Of(s.y)));
         return !Tape.Wants(x)
             ? y
             : GradNode.Record("Silu", y, x, static (x, y) =>
             {
                 Tensor dx = x.GradSink(out bool fresh);
-                RowBlocks.Run(x.Length, 1, (x, dy: y.Grad!, dx, fresh), static (s, block) =>
+                RowBlocks.RunOfSize(RowBlocks.BlockOfExponentials, x.Length, (x, dy: y.Grad!, dx, fresh), static (s, block) =>
                     ElementwiseDriver.AddSlope<SiluFormula>(block.Of(s.x), block.Of(s.dy), block.Of(s.dx), s.fresh));
             });
     }
@@ -29,7 +29,7 @@ public static partial class Op
     {
         RequireSameShape(gate, up);
         Tensor y = Tape.NewTensor(gate.Shape);
-        RowBlocks.Run(gate.Length, 1, (gate, up, y), static (s, block) =>
+        RowBlocks.RunOfSize(RowBlocks.BlockOfExponentials, gate.Length, (gate, up, y), static (s, block) =>
             ElementwiseDriver.Map<SiluGateFormula>(block.Of(s.gate), block.Of(s.up), block.Of(s.y)));
         return !Tape.Wants(gate, up)
             ? y
@@ -38,7 +38,7 @@ public static partial class Op
                 (bool freshGate, bool freshUp) = (false, false);
                 Tensor? dgate = Tape.Wants(s.gate) ? s.gate.GradSink(out freshGate) : null;
                 Tensor? dup = Tape.Wants(s.up) ? s.up.GradSink(out freshUp) : null;
-                RowBlocks.Run(y.Length, 1, (s.gate, s.up, dy: y.Grad!, dgate, dup, freshGate, freshUp), static (s, block) =>
+                RowBlocks.RunOfSize(RowBlocks.BlockOfExponentials, y.Length, (s.gate, s.up, dy: y.Grad!, dgate, dup, freshGate, freshUp), static (s, block) =>
                 {
                     if (s.dgate is not null && s.dup is not null)
                     {

@@ -30,7 +30,8 @@ public static partial class Op
                 ReadOnlySpan<float> dy = y.Grad!.Span;
                 if (Tape.Wants(s.x))
                 {
-                    Gemm.Multiply(false, false, rows, input, output, dy, output, s.weight.Span, input, s.x.GradSink().Span, input, accumulate: true);
+                    Tensor dx = s.x.GradSink(out bool fresh);
+                    Gemm.Multiply(false, false, rows, input, output, dy, output, s.weight.Span, input, dx.Span, input, accumulate: !fresh);
                 }
 
                 if (Tape.Wants(s.weight))
@@ -59,7 +60,8 @@ public static partial class Op
                 // y = x·Wᵀ + b  →  dx = dy·W,  db = Σ_rows dy;  W is a constant
                 if (Tape.Wants(s.x))
                 {
-                    s.weight.MultiplyTransposed(y.Grad!.Span, s.x.Rows, s.x.GradSink().Span, accumulate: true);
+                    Tensor dx = s.x.GradSink(out bool fresh);
+                    s.weight.MultiplyTransposed(y.Grad!.Span, s.x.Rows, dx.Span, accumulate: !fresh);
                 }
 
                 AccumulateRowSum(s.bias, y.Grad!);

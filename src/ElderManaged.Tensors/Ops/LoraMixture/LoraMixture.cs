@@ -36,10 +36,12 @@ public static partial class Op
                     Accumulate(addTo, y.Grad!);
                 }
 
+                bool fresh = false;
                 LoraMixtureKernel.Backward(s with
                 {
                     Dy = y.Grad,
-                    Dx = Tape.Wants(s.X) ? s.X.GradSink() : null,
+                    Dx = Tape.Wants(s.X) ? s.X.GradSink(out fresh) : null,
+                    DxIsFresh = fresh,
                     Da = Tape.Wants(s.A) ? s.A.GradSink() : null,
                     Db = Tape.Wants(s.B) ? s.B.GradSink() : null,
                     Dweights = Tape.Wants(s.Weights) ? s.Weights.GradSink() : null,
@@ -91,6 +93,9 @@ internal readonly record struct LoraMixtureState(
     public Tensor? Dy { get; init; }
 
     public Tensor? Dx { get; init; }
+
+    /// <summary>Whether <see cref="Dx"/> is to be set instead of added to.</summary>
+    public bool DxIsFresh { get; init; }
 
     public Tensor? Da { get; init; }
 

@@ -7,7 +7,7 @@ namespace ElderManaged.Tensors;
 internal static unsafe class LoraMixtureKernel
 {
     /// <summary>With fewer multiply-adds, waking a thread costs more than it saves.</summary>
-    private const long WorthThreads = 1 << 17;
+    private const long WorthThreads = 1 << 18;
 
     /// <summary>Columns of a LoRA worked on for all its rows before the next: 16 rows of them fit the first-level cache.</summary>
     private const int ColumnBlock = 256;
@@ -66,69 +66,77 @@ internal static unsafe class LoraMixtureKernel
     {
         LoraAllocation.Block block = state.Allocation.Blocks[part];
         (int input, int output) = (state.A.Columns, state.B.Columns);
-        float* y = state.Y.Pointer + ((nint)block.Start * output);
-        Span<float> target = new(y, block.Count * output);
-        if (state.AddTo is { } addTo)
+        nint first = block.Start;
+        float* y = state.Y.Pointer + (first * output);
+        float* start = state.AddTo is { } addTo ? addTo.Pointer + (first * output) : null;
+        (int k, int rank) = (state.Allocation.K, state.A.Shape[1]);
+        if (block.Owner < 0 || rank == 0)
         {
-            addTo.Span.Slice(block.Start * output, target.Length).CopyTo(target);
-        }
-        else
-        {
-            target.Clear();
-        }
+            Span<float> target = new(y, block.Count * output);
+            if (start == null)
+            {
+                target.Clear();
+            }
+            else
+            {
+                new Span<float>(start, target.Length).CopyTo(target);
+            }
 
-        if (block.Owner < 0)
-        {
             return;
         }
 
-        (int k, int rank) = (state.Allocation.K, state.A.Shape[1]);
-        float* scaled = stackalloc float[rank];
+        float* scaled = stackalloc float[block.Count * rank];
         for (int j = 0; j < k; j++)
         {
             nint lora = state.Allocation.Indices[(block.Owner * k) + j];
             float factor = state.Scale * state.Weights[block.Owner, j];
+            float* hidden = state.Hidden.Pointer + (((first * k) + j) * rank);
             float* a = state.A.Pointer + (lora * rank * input);
-            float* b = state.B.Pointer + (lora * rank * output);
+            RowKernels.Products(state.X.Pointer + (first * input), input, block.Count, a, input, rank, input, hidden, (nint)k * rank);
             for (int i = 0; i < block.Count; i++)
             {
-                nint row = block.Start + i;
-                float* hidden = state.Hidden.Pointer + (((row * k) + j) * rank);
-                RowKernels.Dots(state.X.Pointer + (row * input), a, input, rank, input, hidden);
                 for (int p = 0; p < rank; p++)
                 {
-                    scaled[p] = factor * hidden[p];
+                    scaled[(i * rank) + p] = factor * hidden[((nint)i * k * rank) + p];
                 }
-
-                RowKernels.AddCombination(y + (i * (nint)output), output, scaled, 1, b, output, rank);
             }
+
+            // The first LoRA starts from y0, which saves copying it.
+            float* b = state.B.Pointer + (lora * rank * output);
+            RowKernels.AddProducts(y, output, block.Count, j == 0 ? start : y, output, scaled, rank, 1, b, output, rank);
         }
     }
 
     private static void BackwardBlock(in LoraMixtureState state, int part)
     {
         LoraAllocation.Block block = state.Allocation.Blocks[part];
-        if (block.Owner < 0)
+        (int input, int output) = (state.A.Columns, state.B.Columns);
+        (int k, int rank) = (state.Allocation.K, state.A.Shape[1]);
+        nint first = block.Start;
+        if (block.Owner < 0 || rank == 0)
         {
+            if (state.DxIsFresh)
+            {
+                new Span<float>(state.Dx!.Pointer + (first * input), block.Count * input).Clear();
+            }
+
             return;
         }
 
-        (int input, int output) = (state.A.Columns, state.B.Columns);
-        (int k, int rank) = (state.Allocation.K, state.A.Shape[1]);
         for (int j = 0; j < k; j++)
         {
             nint lora = state.Allocation.Indices[(block.Owner * k) + j];
             float factor = state.Scale * state.Weights[block.Owner, j];
-            float* a = state.A.Pointer + (lora * rank * input);
+            nint at = ((first * k) + j) * rank;
             float* b = state.B.Pointer + (lora * rank * output);
+            RowKernels.Products(
+                state.Dy!.Pointer + (first * output), output, block.Count, b, output, rank, output, state.Dhidden!.Pointer + at, (nint)k * rank);
             for (int i = 0; i < block.Count; i++)
             {
-                nint row = block.Start + i;
-                nint at = ((row * k) + j) * rank;
-                float* hidden = state.Hidden.Pointer + at;
-                float* dhidden = state.Dhidden!.Pointer + at;
-                float* scaled = state.Scaled!.Pointer + at;
-                RowKernels.Dots(state.Dy!.Pointer + (row * output), b, output, rank, output, dhidden);
+                nint row = at + ((nint)i * k * rank);
+                float* hidden = state.Hidden.Pointer + row;
+                float* dhidden = state.Dhidden.Pointer + row;
+                float* scaled = state.Scaled!.Pointer + row;
                 float products = 0;
                 for (int p = 0; p < rank; p++)
                 {
@@ -137,12 +145,15 @@ internal static unsafe class LoraMixtureKernel
                     scaled[p] = factor * hidden[p];
                 }
 
-                if (state.Dx is { } dx)
-                {
-                    RowKernels.AddCombination(dx.Pointer + (row * input), input, dhidden, 1, a, input, rank);
-                }
+                state.Products!.Pointer[((first + i) * k) + j] = products;
+            }
 
-                state.Products!.Pointer[(row * k) + j] = products;
+            if (state.Dx is { } gradient)
+            {
+                float* dx = gradient.Pointer + (first * input);
+                float* a = state.A.Pointer + (lora * rank * input);
+                RowKernels.AddProducts(
+                    dx, input, block.Count, state.DxIsFresh && j == 0 ? null : dx, input, state.Dhidden.Pointer + at, (nint)k * rank, 1, a, input, rank);
             }
         }
     }
@@ -165,11 +176,8 @@ internal static unsafe class LoraMixtureKernel
         {
             float* factor = factors.Pointer + ((((nint)use.Start * k) + use.J) * rank);
             float* row = rows.Pointer + ((nint)use.Start * columns) + first;
-            for (int p = 0; p < rank; p++)
-            {
-                float* sum = target.Pointer + ((((nint)lora * rank) + p) * columns) + first;
-                RowKernels.AddCombination(sum, count, factor + p, (nint)k * rank, row, columns, use.Count);
-            }
+            float* sums = target.Pointer + ((nint)lora * rank * columns) + first;
+            RowKernels.AddProducts(sums, columns, rank, sums, count, factor, 1, (nint)k * rank, row, columns, use.Count);
         }
     }
 

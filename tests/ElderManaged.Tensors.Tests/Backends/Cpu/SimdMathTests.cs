@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace ElderManaged.Tensors.Tests.Backends.Cpu;
 
 public sealed class SimdMathTests
@@ -38,6 +40,23 @@ public sealed class SimdMathTests
         }
 
         Assert.True(worst <= tolerance, $"{name}: {worst:F3} units in the last place off at {at:R}.");
+    }
+
+    [Fact]
+    public void Exp_below_one_has_the_bits_of_exp_but_no_subnormal_results()
+    {
+        for (float x = 0; x > -130; x -= 0.00371f)
+        {
+            float exact = SimdMath.Exp<Lanes1, float>(x);
+            Assert.Equal(float.IsSubnormal(exact) ? 0 : exact, SimdMath.ExpBelowOne<Lanes1, float>(x));
+        }
+
+        foreach (float x in new[] { -87.33654f, -87.336548f, -87.33655f, -87.3365f, float.NegativeInfinity, -1e30f, float.NaN })
+        {
+            float exact = SimdMath.Exp<Lanes1, float>(x);
+            Assert.Equal(float.IsSubnormal(exact) ? 0 : exact, SimdMath.ExpBelowOne<Lanes1, float>(x));
+            Assert.Equal(SimdMath.ExpBelowOne<Lanes1, float>(x), SimdMath.ExpBelowOne<Lanes512, Vector512<float>>(Vector512.Create(x))[5]);
+        }
     }
 
     [Fact]

@@ -18,6 +18,56 @@ public sealed class CrossEntropyTests
         };
     }));
 
+    [Theory]
+    [InlineData(1, 50_257)]
+    [InlineData(5, 1_003)]
+    public void OverwrittenLogitsGiveTheSameGradient(int rows, int columns)
+    {
+        RandomSource random = new(4);
+        Tensor x = LinearTests.Random(random, new Shape(rows, columns));
+        x.RequiresGrad = true;
+        int[] targets = Targets(random, rows, columns);
+        float[] expected = Gradient(overwrite: false);
+        Assert.Contains(expected, g => g < 0);
+        Assert.Equal(expected, Gradient(overwrite: true));
+
+        float[] Gradient(bool overwrite)
+        {
+            x.ZeroGrad();
+            using Tape tape = Tape.Start();
+            tape.Backward(Op.CrossEntropy(Op.Scale(x, 3), targets, overwrite));
+            return x.Grad!.Span.ToArray();
+        }
+    }
+
+    [Fact]
+    public void GradientsOverLogitsThatAreNobodysAloneAreNotWrittenThere()
+    {
+        // A parameter's own numbers must survive, and so must a view's.
+        Tensor x = LinearTests.Random(new RandomSource(5), new Shape(2, 40));
+        x.RequiresGrad = true;
+        float[] before = x.Span.ToArray();
+        using Tape tape = Tape.Start();
+        Tensor view = Op.SliceRows(x, 0, 2);
+        tape.Backward(Op.Add(Op.CrossEntropy(x, [1, 2], overwriteLogits: true), Op.CrossEntropy(view, [1, 2], overwriteLogits: true)));
+        Assert.Equal(before, x.Span.ToArray());
+    }
+
+    [Fact]
+    public void ArgMaxLooksAtEveryElementOfALongRow()
+    {
+        float[] row = new float[50_257];
+        new RandomSource(6).FillGaussian(row, 1);
+        foreach (int at in new[] { 0, 4095, 4096, 31_111, 50_240, 50_256 })
+        {
+            (float[] largest, float[] strange) = ((float[])row.Clone(), (float[])row.Clone());
+            largest[at] = 9;
+            strange[at] = float.NaN;
+            Assert.Equal(at, Op.ArgMax(largest));
+            Assert.Throws<ArgumentException>(() => Op.ArgMax(strange));
+        }
+    }
+
     [Fact]
     public void LargeLogitsDoNotOverflow()
     {
