@@ -12,6 +12,9 @@ internal static unsafe class LoraMixtureKernel
     /// <summary>Columns of a LoRA worked on for all its rows before the next: 16 rows of them fit the first-level cache.</summary>
     private const int ColumnBlock = 256;
 
+    /// <summary>Columns of y or dx that take all LoRAs of a sequence before the next: 16 rows of them fit the first-level cache.</summary>
+    private const int StripColumns = 512;
+
     public static void Forward(in LoraMixtureState state)
     {
         if (IsWorthThreads(state))
@@ -85,25 +88,46 @@ internal static unsafe class LoraMixtureKernel
             return;
         }
 
-        float* scaled = stackalloc float[block.Count * rank];
+        float* scaled = stackalloc float[block.Count * k * rank];
         for (int j = 0; j < k; j++)
         {
             nint lora = state.Allocation.Indices[(block.Owner * k) + j];
             float factor = state.Scale * state.Weights[block.Owner, j];
-            float* hidden = state.Hidden.Pointer + (((first * k) + j) * rank);
+            nint at = (nint)j * rank;
+            float* hidden = state.Hidden.Pointer + (first * k * rank) + at;
             float* a = state.A.Pointer + (lora * rank * input);
             RowKernels.Products(state.X.Pointer + (first * input), input, block.Count, a, input, rank, input, hidden, (nint)k * rank);
-            for (int i = 0; i < block.Count; i++)
+            for (nint i = 0; i < block.Count; i++)
             {
-                for (int p = 0; p < rank; p++)
+                for (nint p = 0; p < rank; p++)
                 {
-                    scaled[(i * rank) + p] = factor * hidden[((nint)i * k * rank) + p];
+                    scaled[(i * k * rank) + at + p] = factor * hidden[(i * k * rank) + p];
                 }
             }
+        }
 
-            // The first LoRA starts from y0, which saves copying it.
-            float* b = state.B.Pointer + (lora * rank * output);
-            RowKernels.AddProducts(y, output, block.Count, j == 0 ? start : y, output, scaled, rank, 1, b, output, rank);
+        // The first LoRA starts from y0, which saves copying it.
+        AddLoras(state, block, y, start, scaled, state.B);
+    }
+
+    /// <summary>
+    /// target[i] = start[i] + Σ_j Σ_p factors[i, j, p] · rows_j[p], over the rows i of a block and the LoRAs j of its owner, strip by strip:
+    /// what one LoRA wrote is still in the first-level cache for the next.
+    /// </summary>
+    private static void AddLoras(in LoraMixtureState state, LoraAllocation.Block block, float* target, float* start, float* factors, Tensor rows)
+    {
+        (int k, int rank, int columns) = (state.Allocation.K, rows.Shape[1], rows.Columns);
+        for (int first = 0; first < columns; first += StripColumns)
+        {
+            int count = Math.Min(StripColumns, columns - first);
+            for (int j = 0; j < k; j++)
+            {
+                nint lora = state.Allocation.Indices[(block.Owner * k) + j];
+                float* y = target + first;
+                float* from = j > 0 ? y : start == null ? null : start + first;
+                float* row = rows.Pointer + (lora * rank * columns) + first;
+                RowKernels.AddProducts(y, columns, block.Count, from, count, factors + ((nint)j * rank), (nint)k * rank, 1, row, columns, rank);
+            }
         }
     }
 
@@ -147,14 +171,12 @@ internal static unsafe class LoraMixtureKernel
 
                 state.Products!.Pointer[((first + i) * k) + j] = products;
             }
+        }
 
-            if (state.Dx is { } gradient)
-            {
-                float* dx = gradient.Pointer + (first * input);
-                float* a = state.A.Pointer + (lora * rank * input);
-                RowKernels.AddProducts(
-                    dx, input, block.Count, state.DxIsFresh && j == 0 ? null : dx, input, state.Dhidden.Pointer + at, (nint)k * rank, 1, a, input, rank);
-            }
+        if (state.Dx is { } gradient)
+        {
+            float* dx = gradient.Pointer + (first * input);
+            AddLoras(state, block, dx, state.DxIsFresh ? null : dx, state.Dhidden!.Pointer + (first * k * rank), state.A);
         }
     }
 

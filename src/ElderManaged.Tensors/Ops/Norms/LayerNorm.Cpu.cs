@@ -20,7 +20,6 @@ internal static unsafe class LayerNormKernel
         {
             Vector512<float> z = (Vector512.Load(x + i) - m) * r;
             Vector512.FusedMultiplyAdd(z, Vector512.Load(gain + i), Vector512.Load(bias + i)).Store(y + i);
-            Reductions.Prefetch(x + n + i); // the next row, while this one keeps the arithmetic busy
         }
 
         for (; i < n; i++)
@@ -96,8 +95,6 @@ internal static unsafe class LayerNormKernel
             Vector512<float> dz = Vector512.Load(dy + i) * Vector512.Load(gain + i);
             Vector512<float> z = (Vector512.Load(x + i) - m) * r;
             Vector512<float> inner = Vector512.FusedMultiplyAdd(z, b, dz - a);
-            Reductions.Prefetch(x + n + i);
-            Reductions.Prefetch(dy + n + i);
             (fresh ? r * inner : Vector512.FusedMultiplyAdd(r, inner, Vector512.Load(dx + i))).Store(dx + i);
         }
 

@@ -16,7 +16,6 @@ internal static unsafe class RmsNormKernel
         for (; i <= n - 16; i += 16)
         {
             (Vector512.Load(x + i) * r * Vector512.Load(gain + i)).Store(y + i);
-            Reductions.Prefetch(x + n + i); // the next row, while this one keeps the arithmetic busy
         }
 
         for (; i < n; i++)
@@ -77,8 +76,6 @@ internal static unsafe class RmsNormKernel
         {
             Vector512<float> dz = Vector512.Load(dy + i) * Vector512.Load(gain + i);
             Vector512<float> inner = Vector512.FusedMultiplyAdd(Vector512.Load(x + i) * r, m, dz);
-            Reductions.Prefetch(x + n + i);
-            Reductions.Prefetch(dy + n + i);
             (fresh ? r * inner : Vector512.FusedMultiplyAdd(r, inner, Vector512.Load(dx + i))).Store(dx + i);
         }
 
