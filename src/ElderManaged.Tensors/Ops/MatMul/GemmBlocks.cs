@@ -206,8 +206,8 @@ internal static unsafe class GemmBlocks
             nint aCol = ACol;
 
             // A plain A is read in place: the kernel broadcasts single elements, and along k they lie side by side.
-            // A transposed one would touch a new page for each k.
-            bool packA = Alpha != 1f || (aCol != 1 && rows >= 8);
+            // A transposed one touches a new page for each k, which is worth packing if it is read for more than two panels.
+            bool packA = Alpha != 1f || (aCol != 1 && rows >= 8 && lastPanel - firstPanel > 2);
             if (packA)
             {
                 a = PackA(a, rows);

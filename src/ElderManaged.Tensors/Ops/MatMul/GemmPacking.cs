@@ -130,9 +130,9 @@ internal static unsafe class GemmPacking
         }
     }
 
-    // target[p·targetStride + j] = source[j·stride + p], by squares of 8×8 or 4×4 turned in registers.
+    /// <summary>target[p·targetStride + j] = source[j·stride + p], by squares of 8×8 or 4×4 turned in registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Transpose(float* source, nint stride, int columns, nint k, float* target, nint targetStride)
+    public static void Transpose(float* source, nint stride, int columns, nint k, float* target, nint targetStride)
     {
         int j = 0;
         if (Avx.IsSupported)
@@ -163,8 +163,20 @@ internal static unsafe class GemmPacking
         float* s3 = s + (3 * stride);
         float* s6 = s + (6 * stride);
         nint p = 0;
+        bool far = k >= 64;
         for (; p + 8 <= k; p += 8)
         {
+            if (far && (p & 8) == 0)
+            {
+                // The next eight rows: each of these is too short for the hardware to foresee it.
+                float* next = s + (8 * stride) + p;
+                for (int row = 0; row < 8; row++)
+                {
+                    Prefetch.Near(next);
+                    next += stride;
+                }
+            }
+
             for (int half = 0; half < 8; half += 4)
             {
                 // Row i in the low half, row i + 4 in the high half.

@@ -25,9 +25,10 @@ internal unsafe struct TileWork
     public nint Pieces;
     public bool Accumulate;
 
-    /// <summary>Memory that will be wanted soon: fetched while the kernel computes, AheadStep floats further at each k.</summary>
+    /// <summary>Memory that will be wanted soon: fetched while the kernel computes, AheadStep floats further at each k, AheadPiece at the end of each piece.</summary>
     public float* Ahead;
     public nint AheadStep;
+    public nint AheadPiece;
 }
 
 /// <summary>
@@ -166,6 +167,7 @@ internal static unsafe class GemmTile
             }
 
             piece += w->APiece;
+            ahead += w->AheadPiece;
         }
 
         float* t = w->C;
@@ -257,6 +259,7 @@ internal static unsafe class GemmTile
             }
 
             piece += w->APiece;
+            ahead += w->AheadPiece;
         }
 
         float* t = w->C;
@@ -276,67 +279,67 @@ internal static unsafe class GemmTile
     }
 
     /// <summary>The rows of a tile, known when the kernel is compiled.</summary>
-    private interface IHeight
+    internal interface IHeight
     {
         static abstract int Rows { get; }
     }
 
-    private readonly struct H1 : IHeight
+    internal readonly struct H1 : IHeight
     {
         public static int Rows => 1;
     }
 
-    private readonly struct H2 : IHeight
+    internal readonly struct H2 : IHeight
     {
         public static int Rows => 2;
     }
 
-    private readonly struct H3 : IHeight
+    internal readonly struct H3 : IHeight
     {
         public static int Rows => 3;
     }
 
-    private readonly struct H4 : IHeight
+    internal readonly struct H4 : IHeight
     {
         public static int Rows => 4;
     }
 
-    private readonly struct H5 : IHeight
+    internal readonly struct H5 : IHeight
     {
         public static int Rows => 5;
     }
 
-    private readonly struct H6 : IHeight
+    internal readonly struct H6 : IHeight
     {
         public static int Rows => 6;
     }
 
-    private readonly struct H7 : IHeight
+    internal readonly struct H7 : IHeight
     {
         public static int Rows => 7;
     }
 
-    private readonly struct H8 : IHeight
+    internal readonly struct H8 : IHeight
     {
         public static int Rows => 8;
     }
 
-    private readonly struct H9 : IHeight
+    internal readonly struct H9 : IHeight
     {
         public static int Rows => 9;
     }
 
-    private readonly struct H10 : IHeight
+    internal readonly struct H10 : IHeight
     {
         public static int Rows => 10;
     }
 
-    private readonly struct H11 : IHeight
+    internal readonly struct H11 : IHeight
     {
         public static int Rows => 11;
     }
 
-    private readonly struct H12 : IHeight
+    internal readonly struct H12 : IHeight
     {
         public static int Rows => 12;
     }
