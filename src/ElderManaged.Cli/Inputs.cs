@@ -13,7 +13,7 @@ internal static class Inputs
 
     public static Option<string> Model() => new("--model")
     {
-        Description = "The folder of the base model: config.json, *.safetensors, vocab.json, merges.txt.", DefaultValueFactory = _ => DefaultModel,
+        Description = "The base model: a Hugging Face folder, or a .safetensors, .gguf or llama2.c .bin file.", DefaultValueFactory = _ => DefaultModel,
     };
 
     public static Option<bool> Json() => new("--json") { Description = "Print one JSON object and nothing else." };
@@ -38,12 +38,12 @@ internal static class Inputs
         : throw new UsageException($"{option} is '{value}'; it must be one of {string.Join(", ", known)}.");
 
     /// <summary>
-    /// A model folder as it was given; if there is none, the same path below the folders above this one and above the
+    /// A model folder or file as it was given; if there is none, the same path below the folders above this one and above the
     /// program, so that the models of a clone are found from anywhere in it.
     /// </summary>
     public static string FindModel(string folder)
     {
-        if (Directory.Exists(folder) || Path.IsPathRooted(folder))
+        if (Path.Exists(folder) || Path.IsPathRooted(folder))
         {
             return folder;
         }
@@ -53,14 +53,14 @@ internal static class Inputs
             for (DirectoryInfo? above = new(start); above is not null; above = above.Parent)
             {
                 string candidate = Path.Combine(above.FullName, folder);
-                if (Directory.Exists(candidate))
+                if (Path.Exists(candidate))
                 {
                     return candidate;
                 }
             }
         }
 
-        throw new CheckpointException($"There is no model folder {folder}, here or in a folder above; name the one to use with --model.");
+        throw new CheckpointException($"There is no model {folder}, here or in a folder above; name the one to use with --model.");
     }
 
     public static ElderModel LoadModel(string folder) => ElderModel.Load(FindModel(folder));

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.Runtime.InteropServices;
 using ElderManaged.Cli.Commands;
+using ElderManaged.Cli.Commands.Model;
 using ElderManaged.Editing;
 using ElderManaged.Evaluation.Datasets;
 using ElderManaged.Models.Checkpoints;
@@ -59,6 +60,7 @@ public static class Program
             AskCommand.Create(terminal, cancellationToken),
             GenerateCommand.Create(terminal, cancellationToken),
             Commands.Bench.BenchCommand.Create(terminal, cancellationToken),
+            ModelCommand.Create(terminal, cancellationToken),
             verbose,
         };
         ParseResult parsed = root.Parse(args);

@@ -116,24 +116,26 @@ public abstract class TransformerModel
 
     /// <summary>Loads a model in any of the <see cref="ModelFormats"/>, with frozen weights.</summary>
     /// <param name="path">A Hugging Face folder, a safetensors file in one, a GGUF file, or a llama2.c file.</param>
+    /// <param name="options">How; null keeps matrices in the format they are stored in.</param>
     /// <exception cref="CheckpointException">What is missing or broken, by file and tensor.</exception>
-    public static TransformerModel Load(string path)
+    public static TransformerModel Load(string path, LoadOptions? options = null)
     {
         using Checkpoint checkpoint = Checkpoint.Open(path);
-        return Load(checkpoint);
+        return Load(checkpoint, options);
     }
 
     /// <summary>Loads a model from an open checkpoint, with frozen weights; the checkpoint may be closed afterwards.</summary>
     /// <param name="checkpoint">The checkpoint.</param>
+    /// <param name="options">How; null keeps matrices in the format they are stored in.</param>
     /// <exception cref="CheckpointException">What is missing or broken, by file and tensor.</exception>
-    public static TransformerModel Load(Checkpoint checkpoint)
+    public static TransformerModel Load(Checkpoint checkpoint, LoadOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        return Create(checkpoint.Config, new FrozenWeights(checkpoint));
+        return Create(checkpoint.Config, new FrozenWeights(checkpoint, options ?? LoadOptions.Default));
     }
 
     /// <summary>Loads a model in any of the <see cref="ModelFormats"/>, with float32 parameters that can be trained.</summary>
-    /// <param name="path">As for <see cref="Load(string)"/>.</param>
+    /// <param name="path">As for <see cref="Load(string, LoadOptions)"/>.</param>
     /// <exception cref="CheckpointException">What is missing or broken, by file and tensor.</exception>
     public static TransformerModel LoadTrainable(string path)
     {

@@ -1,43 +1,44 @@
-using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using ElderManaged.Tensors;
 
 namespace ElderManaged.Models.Checkpoints;
 
-/// <summary>Turns the bytes of a stored tensor into float32, whatever floating-point or quantized format they are in.</summary>
-/// <remarks>
-/// Every format but F64 is a subset of what float32 times float32 gives in one rounding per operation; the order of
-/// operations is that of ggml's reference code (ggml-quants.c), so that the same file gives the same float32 bits there.
-/// </remarks>
-public static class StoredValues
+/// <summary>What the bytes of stored tensors say: as float32, and whether they are numbers at all.</summary>
+internal static class StoredValues
 {
-    /// <summary>Whether the format holds values that can be weights.</summary>
-    /// <param name="type">The number format.</param>
-    public static bool Converts(StoredType type) =>
-        type is StoredType.F32 or StoredType.F16 or StoredType.BF16 or StoredType.F64 || type.BlockLength() > 1;
+    /// <summary>The format of frozen weights that keeps the bytes as they are; null where there is none.</summary>
+    public static StoredNumbers? Numbers(StoredType type) => type switch
+    {
+        StoredType.F32 => StoredNumbers.Float32,
+        StoredType.F16 => StoredNumbers.Float16,
+        StoredType.BF16 => StoredNumbers.BFloat16,
+        StoredType.Q4_0 => StoredNumbers.Q4_0,
+        StoredType.Q4_1 => StoredNumbers.Q4_1,
+        StoredType.Q5_0 => StoredNumbers.Q5_0,
+        StoredType.Q5_1 => StoredNumbers.Q5_1,
+        StoredType.Q8_0 => StoredNumbers.Q8_0,
+        StoredType.Q4_K => StoredNumbers.Q4_K,
+        StoredType.Q6_K => StoredNumbers.Q6_K,
+        _ => null,
+    };
 
-    /// <summary>Converts whole blocks.</summary>
-    /// <param name="type">The number format; one that <see cref="Converts"/>.</param>
-    /// <param name="source">The bytes as they stand in the file.</param>
-    /// <param name="destination">As many elements as the bytes hold.</param>
-    /// <exception cref="ArgumentException">The lengths do not fit, or the format holds no weights.</exception>
+    /// <summary>Whether the format holds values that can be weights.</summary>
+    public static bool Converts(StoredType type) => type == StoredType.F64 || Numbers(type) is not null;
+
+    /// <summary>Converts whole blocks; lengths and format were checked.</summary>
     public static void ToFloat32(StoredType type, ReadOnlySpan<byte> source, Span<float> destination)
     {
-        if (!Converts(type) || destination.Length % type.BlockLength() != 0 || source.Length != type.BytesOf(destination.Length))
-        {
-            throw new ArgumentException($"{source.Length} bytes of {type.DisplayName()} are not {destination.Length} float32 values.");
-        }
-
         switch (type)
         {
             case StoredType.F32:
                 source.CopyTo(MemoryMarshal.AsBytes(destination));
-                return;
+                break;
             case StoredType.F16:
                 FloatConversion.FromFloat16(MemoryMarshal.Cast<byte, Half>(source), destination);
-                return;
+                break;
             case StoredType.BF16:
                 FloatConversion.FromBFloat16(MemoryMarshal.Cast<byte, ushort>(source), destination);
-                return;
+                break;
             case StoredType.F64:
                 ReadOnlySpan<double> doubles = MemoryMarshal.Cast<byte, double>(source);
                 for (int i = 0; i < doubles.Length; i++)
@@ -45,136 +46,46 @@ public static class StoredValues
                     destination[i] = (float)doubles[i];
                 }
 
-                return;
-        }
-
-        int length = type.BlockLength(), bytes = type.BlockBytes();
-        for (; destination.Length > 0; source = source[bytes..], destination = destination[length..])
-        {
-            ReadOnlySpan<byte> block = source[..bytes];
-            Span<float> values = destination[..length];
-            switch (type)
-            {
-                case StoredType.Q4_0: Q4_0(block, values); break;
-                case StoredType.Q4_1: Q4_1(block, values); break;
-                case StoredType.Q5_0: Q5_0(block, values); break;
-                case StoredType.Q5_1: Q5_1(block, values); break;
-                case StoredType.Q8_0: Q8_0(block, values); break;
-                case StoredType.Q4_K: Q4_K(block, values); break;
-                default: Q6_K(block, values); break;
-            }
+                break;
+            default:
+                StoredBlocks.Dequantize(Numbers(type)!.Value, source, destination);
+                break;
         }
     }
 
-    private static float Scale(ReadOnlySpan<byte> block, int at) => (float)BinaryPrimitives.ReadHalfLittleEndian(block[at..]);
-
-    // [d: float16][16 bytes: element i low, element 16 + i high] · value = d · (q − 8)
-    private static void Q4_0(ReadOnlySpan<byte> block, Span<float> y)
+    /// <summary>Whether all numbers are finite; of a block it is enough to look at its scales.</summary>
+    public static bool AllFinite(StoredType type, ReadOnlySpan<byte> stored)
     {
-        float d = Scale(block, 0);
-        for (int i = 0; i < 16; i++)
+        switch (type)
         {
-            int q = block[2 + i];
-            y[i] = ((q & 15) - 8) * d;
-            y[16 + i] = ((q >> 4) - 8) * d;
-        }
-    }
-
-    // [d][m][16 bytes as above] · value = d · q + m
-    private static void Q4_1(ReadOnlySpan<byte> block, Span<float> y)
-    {
-        float d = Scale(block, 0), m = Scale(block, 2);
-        for (int i = 0; i < 16; i++)
-        {
-            int q = block[4 + i];
-            y[i] = ((q & 15) * d) + m;
-            y[16 + i] = ((q >> 4) * d) + m;
-        }
-    }
-
-    // [d][32 fifth bits, element i in bit i][16 bytes as above] · value = d · (q − 16)
-    private static void Q5_0(ReadOnlySpan<byte> block, Span<float> y)
-    {
-        float d = Scale(block, 0);
-        uint high = BinaryPrimitives.ReadUInt32LittleEndian(block[2..]);
-        for (int i = 0; i < 16; i++)
-        {
-            int q = block[6 + i];
-            y[i] = (((q & 15) | Fifth(high, i)) - 16) * d;
-            y[16 + i] = (((q >> 4) | Fifth(high, 16 + i)) - 16) * d;
-        }
-    }
-
-    // [d][m][32 fifth bits][16 bytes] · value = d · q + m
-    private static void Q5_1(ReadOnlySpan<byte> block, Span<float> y)
-    {
-        float d = Scale(block, 0), m = Scale(block, 2);
-        uint high = BinaryPrimitives.ReadUInt32LittleEndian(block[4..]);
-        for (int i = 0; i < 16; i++)
-        {
-            int q = block[8 + i];
-            y[i] = (((q & 15) | Fifth(high, i)) * d) + m;
-            y[16 + i] = (((q >> 4) | Fifth(high, 16 + i)) * d) + m;
-        }
-    }
-
-    private static int Fifth(uint high, int i) => (int)((high >> i) & 1) << 4;
-
-    // [d][32 signed bytes] · value = d · q
-    private static void Q8_0(ReadOnlySpan<byte> block, Span<float> y)
-    {
-        float d = Scale(block, 0);
-        for (int i = 0; i < 32; i++)
-        {
-            y[i] = (sbyte)block[2 + i] * d;
-        }
-    }
-
-    // [d][dmin][12 bytes: 8 scales and 8 minima of 6 bits][128 bytes] · four pieces of 64: the low halves of 32 bytes are
-    // the first 32 elements, the high halves the next 32, each 32 with their own scale · value = (d · s) · q − (dmin · m)
-    private static void Q4_K(ReadOnlySpan<byte> block, Span<float> y)
-    {
-        float d = Scale(block, 0), least = Scale(block, 2);
-        ReadOnlySpan<byte> scales = block.Slice(4, 12), quants = block[16..];
-        for (int part = 0; part < 8; part++)
-        {
-            (int s, int m) = SixBits(scales, part);
-            float scale = d * s, minimum = least * m;
-            ReadOnlySpan<byte> from = quants.Slice(part / 2 * 32, 32);
-            Span<float> to = y.Slice(part * 32, 32);
-            int shift = part % 2 * 4;
-            for (int i = 0; i < 32; i++)
-            {
-                to[i] = (scale * ((from[i] >> shift) & 15)) - minimum;
-            }
-        }
-    }
-
-    // Parts 0–3: six low bits of bytes 0–3 and 4–7. Parts 4–7: four bits from bytes 8–11 (scale low, minimum high), and
-    // the two bits left over at the top of bytes 0–3 and 4–7.
-    private static (int Scale, int Minimum) SixBits(ReadOnlySpan<byte> packed, int part) => part < 4
-        ? (packed[part] & 63, packed[part + 4] & 63)
-        : ((packed[part + 4] & 15) | (packed[part - 4] >> 6 << 4), (packed[part + 4] >> 4) | (packed[part] >> 6 << 4));
-
-    // [128 bytes: low four bits][64 bytes: high two bits][16 signed scales][d] · two halves of 128 elements; within one,
-    // element 32·g + i has its low bits in byte 32·(g mod 2) + i (low half of the byte for g < 2) and its high bits in
-    // byte i at bit 2·g; scale number 2·g + i / 16 · value = (d · s) · (q − 32)
-    private static void Q6_K(ReadOnlySpan<byte> block, Span<float> y)
-    {
-        float d = Scale(block, 208);
-        for (int half = 0; half < 2; half++)
-        {
-            ReadOnlySpan<byte> low = block.Slice(half * 64, 64), high = block.Slice(128 + (half * 32), 32), scales = block.Slice(192 + (half * 8), 8);
-            for (int group = 0; group < 4; group++)
-            {
-                Span<float> to = y.Slice((half * 128) + (group * 32), 32);
-                for (int i = 0; i < 32; i++)
+            case StoredType.F32:
+                return MemoryMarshal.Cast<byte, float>(stored).IndexOfAnyExceptInRange(float.MinValue, float.MaxValue) < 0;
+            case StoredType.F64:
+                return MemoryMarshal.Cast<byte, double>(stored).IndexOfAnyExceptInRange(float.MinValue, float.MaxValue) < 0;
+            case StoredType.F16:
+                return NoneOf(MemoryMarshal.Cast<byte, ushort>(stored), 0x7C00);
+            case StoredType.BF16:
+                return NoneOf(MemoryMarshal.Cast<byte, ushort>(stored), 0x7F80);
+            default:
+                // d at the start, or at the end of Q6_K; m behind it in the formats that have one
+                int bytes = type.BlockBytes();
+                int scale = type == StoredType.Q6_K ? bytes - 2 : 0;
+                bool minimum = type is StoredType.Q4_1 or StoredType.Q5_1 or StoredType.Q4_K;
+                for (int block = 0; block < stored.Length; block += bytes)
                 {
-                    int four = (low[(group % 2 * 32) + i] >> (group / 2 * 4)) & 15;
-                    int two = (high[i] >> (2 * group)) & 3;
-                    to[i] = d * (sbyte)scales[(2 * group) + (i / 16)] * ((four | (two << 4)) - 32);
+                    if (IsSpecial(stored, block + scale) || (minimum && IsSpecial(stored, block + 2)))
+                    {
+                        return false;
+                    }
                 }
-            }
+
+                return true;
         }
     }
+
+    private static bool IsSpecial(ReadOnlySpan<byte> stored, int at) => (stored[at + 1] & 0x7C) == 0x7C;
+
+    // Infinities and NaNs are the largest bit patterns of either sign.
+    private static bool NoneOf(ReadOnlySpan<ushort> bits, int infinity) =>
+        bits.IndexOfAnyInRange((ushort)infinity, (ushort)0x7FFF) < 0 && bits.IndexOfAnyInRange((ushort)(infinity | 0x8000), ushort.MaxValue) < 0;
 }

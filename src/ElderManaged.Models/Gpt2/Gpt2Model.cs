@@ -13,7 +13,7 @@ public sealed class Gpt2Model : TransformerModel
 {
     // R = rows (tokens of all sequences), C = width, F = inner width, V = vocabulary
     private readonly string prefix;
-    private readonly Tensor tokenEmbedding;    // (V, C)
+    private readonly TokenTable tokenEmbedding;    // (V, C)
     private readonly Tensor positionEmbedding; // (positions, C)
     private readonly BlockWeights[] blocks;
     private readonly LayerNorm finalNorm;
@@ -31,7 +31,7 @@ public sealed class Gpt2Model : TransformerModel
         LayerNorm Norm(string name) => new(
             weights.Tensor($"{name}.weight", new Shape(c), one), weights.Tensor($"{name}.bias", new Shape(c), zero), config.LayerNormEpsilon);
 
-        tokenEmbedding = weights.Tensor($"{prefix}wte.weight", new Shape(config.VocabSize, c), normal);
+        tokenEmbedding = weights.Embedding($"{prefix}wte.weight", config.VocabSize, c, normal);
         positionEmbedding = weights.Tensor($"{prefix}wpe.weight", new Shape(config.MaxPositions, c), new Initialization.Normal(0.01f));
         blocks = new BlockWeights[config.LayerCount];
         for (int l = 0; l < blocks.Length; l++)
@@ -48,7 +48,7 @@ public sealed class Gpt2Model : TransformerModel
 
         finalNorm = Norm($"{prefix}ln_f");
         head = config.TieWordEmbeddings
-            ? weights.TiedHead(tokenEmbedding)
+            ? tokenEmbedding.Head
             : weights.Linear("lm_head", c, config.VocabSize, bias: false, transposed: false, normal);
         Parameters = weights.Parameters;
     }
@@ -79,7 +79,7 @@ public sealed class Gpt2Model : TransformerModel
             }
         }
 
-        return Op.Add(Op.Embedding(tokenEmbedding, ids), Op.Embedding(positionEmbedding, positions));
+        return Op.Add(tokenEmbedding.Lookup(ids), Op.Embedding(positionEmbedding, positions));
     }
 
     /// <inheritdoc/>

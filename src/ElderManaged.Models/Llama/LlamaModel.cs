@@ -12,7 +12,7 @@ public sealed class LlamaModel : TransformerModel
 {
     // R = rows (tokens of all sequences), C = width, F = inner width, D = head width, V = vocabulary
     private readonly LlamaConfig config;
-    private readonly Tensor tokenEmbedding; // (V, C)
+    private readonly TokenTable tokenEmbedding; // (V, C)
     private readonly BlockWeights[] blocks;
     private readonly RmsNorm finalNorm;
     private readonly LinearLayer head;
@@ -28,7 +28,7 @@ public sealed class LlamaModel : TransformerModel
         LinearLayer Linear(string name, int inputs, int outputs) =>
             weights.Linear(name, inputs, outputs, bias: false, transposed: false, normal);
 
-        tokenEmbedding = weights.Tensor("model.embed_tokens.weight", new Shape(config.VocabSize, c), normal);
+        tokenEmbedding = weights.Embedding("model.embed_tokens.weight", config.VocabSize, c, normal);
         blocks = new BlockWeights[config.LayerCount];
         for (int l = 0; l < blocks.Length; l++)
         {
@@ -46,7 +46,7 @@ public sealed class LlamaModel : TransformerModel
         }
 
         finalNorm = Norm("model.norm");
-        head = config.TieWordEmbeddings ? weights.TiedHead(tokenEmbedding) : Linear("lm_head", c, config.VocabSize);
+        head = config.TieWordEmbeddings ? tokenEmbedding.Head : Linear("lm_head", c, config.VocabSize);
         Parameters = weights.Parameters;
     }
 
@@ -65,7 +65,7 @@ public sealed class LlamaModel : TransformerModel
         site == FeedForwardSite.Contract ? $"model.layers.{layer}.mlp.down_proj" : throw NoSite("LLaMA", site);
 
     /// <inheritdoc/>
-    public override Tensor Embed(int[] ids, ForwardContext context) => Op.Embedding(tokenEmbedding, ids);
+    public override Tensor Embed(int[] ids, ForwardContext context) => tokenEmbedding.Lookup(ids);
 
     /// <inheritdoc/>
     public override BlockAtSite ToSite(int layer, Tensor hidden, ForwardContext context)

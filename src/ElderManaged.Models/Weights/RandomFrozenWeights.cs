@@ -34,8 +34,8 @@ internal sealed class RandomFrozenWeights(ulong seed, StoredNumbers numbers) : W
         return new FrozenLinear(Store(dense.AsSpan(0, length), outFeatures, inFeatures), bias ? new Tensor(new Shape(outFeatures)) : null);
     }
 
-    public override LinearLayer TiedHead(Tensor embedding) =>
-        new FrozenLinear(Store(embedding.Span, embedding.Shape[0], embedding.Shape[1]), null);
+    public override TokenTable Embedding(string name, int vocabulary, int width, Initialization start) =>
+        new FrozenTokenTable(((FrozenLinear)Linear(name, width, vocabulary, bias: false, transposed: false, start)).Weight);
 
     public override bool Has(string name) => true;
 

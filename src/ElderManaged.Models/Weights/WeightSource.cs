@@ -25,8 +25,8 @@ internal abstract class WeightSource
     /// <param name="start">For fresh weights.</param>
     public abstract LinearLayer Linear(string name, int inFeatures, int outFeatures, bool bias, bool transposed, Initialization start);
 
-    /// <summary>The output projection that shares the token embedding [vocabulary, width].</summary>
-    public abstract LinearLayer TiedHead(Tensor embedding);
+    /// <summary>The token embedding [vocabulary, width].</summary>
+    public abstract TokenTable Embedding(string name, int vocabulary, int width, Initialization start);
 
     /// <summary>Whether a tensor of this name exists (fresh sources have every tensor).</summary>
     public abstract bool Has(string name);
@@ -72,38 +72,6 @@ internal abstract class WeightSource
 
         return sizes;
     }
-}
-
-/// <summary>Frozen weights from a checkpoint.</summary>
-internal sealed class FrozenWeights(Checkpoint checkpoint) : WeightSource
-{
-    public override Tensor Tensor(string name, Shape shape, Initialization start)
-    {
-        Find(checkpoint, name, shape);
-        Tensor tensor = new(shape);
-        Read(checkpoint, name, shape, tensor.Span);
-        return tensor;
-    }
-
-    public override LinearLayer Linear(string name, int inFeatures, int outFeatures, bool bias, bool transposed, Initialization start)
-    {
-        transposed &= checkpoint.KeepsConv1D;
-        Shape shape = transposed ? new Shape(inFeatures, outFeatures) : new Shape(outFeatures, inFeatures);
-        Find(checkpoint, $"{name}.weight", shape);
-        float[] values = new float[inFeatures * outFeatures];
-        Read(checkpoint, $"{name}.weight", shape, values);
-        FrozenMatrix matrix = transposed
-            ? FrozenMatrix.FromTransposed(values, outFeatures, inFeatures)
-            : FrozenMatrix.FromDense(values, outFeatures, inFeatures);
-        return new FrozenLinear(matrix, bias ? Tensor($"{name}.bias", new Shape(outFeatures), start) : null);
-    }
-
-    public override LinearLayer TiedHead(Tensor embedding) =>
-        new FrozenLinear(FrozenMatrix.FromDense(embedding.Span, embedding.Shape[0], embedding.Shape[1]), null);
-
-    public override bool Has(string name) => checkpoint.Contains(name);
-
-    public override bool HasRoomFor(int layers) => layers <= checkpoint.Entries.Count;
 }
 
 /// <summary>Trainable weights, from a checkpoint or fresh from a random source.</summary>
@@ -160,45 +128,10 @@ internal sealed class TrainableWeights(Checkpoint? checkpoint, RandomSource? ran
         return new TrainableLinear(weight, bias ? Tensor($"{name}.bias", new Shape(outFeatures), Zero) : null);
     }
 
-    public override LinearLayer TiedHead(Tensor embedding) => new TrainableLinear(embedding, null);
+    public override TokenTable Embedding(string name, int vocabulary, int width, Initialization start) =>
+        new TrainableTokenTable(Tensor(name, new Shape(vocabulary, width), start));
 
     public override bool Has(string name) => checkpoint?.Contains(name) ?? true;
 
     public override bool HasRoomFor(int layers) => checkpoint is null || layers <= checkpoint.Entries.Count;
-}
-
-/// <summary>Collects a model's tensors for a checkpoint, by the names and in the layout the architecture publishes.</summary>
-internal sealed class WeightSink(SafetensorsWriter writer, StoredType type)
-{
-    public void Add(string name, Tensor tensor) => AddValues(name, tensor.Shape, tensor.Span.ToArray());
-
-    public void Add(string name, LinearLayer layer, bool transposed)
-    {
-        float[] values = new float[layer.OutFeatures * layer.InFeatures];
-        layer.CopyWeightTo(values);
-        if (transposed)
-        {
-            AddValues($"{name}.weight", new Shape(layer.InFeatures, layer.OutFeatures), WeightSource.Transpose(values, layer.OutFeatures, layer.InFeatures));
-        }
-        else
-        {
-            AddValues($"{name}.weight", new Shape(layer.OutFeatures, layer.InFeatures), values);
-        }
-
-        if (layer.Bias is { } bias)
-        {
-            Add($"{name}.bias", bias);
-        }
-    }
-
-    private void AddValues(string name, Shape shape, float[] values)
-    {
-        long[] sizes = new long[shape.Rank];
-        for (int i = 0; i < sizes.Length; i++)
-        {
-            sizes[i] = shape[i];
-        }
-
-        writer.Add(name, sizes, values, type);
-    }
 }
