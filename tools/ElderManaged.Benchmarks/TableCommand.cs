@@ -12,7 +12,7 @@ internal static class TableCommand
     // The limit is ten minutes; starting and the machine's own limits take some seconds.
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(570);
 
-    private static readonly ISection[] Sections = [new ProductsSection(), new PeakSection(), new OpsSection(), new BlockSection()];
+    private static readonly ISection[] Sections = [new ProductsSection(), new FrozenSection(), new PeakSection(), new OpsSection(), new BlockSection(), new EditSection(), new GenerateSection()];
 
     public static IEnumerable<string> SectionNames => Sections.Select(s => s.Name);
 

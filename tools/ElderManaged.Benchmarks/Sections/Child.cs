@@ -1,41 +1,58 @@
 using System.Diagnostics;
+using System.Text.Json;
 using ElderManaged.Benchmarks.Measuring;
 using ElderManaged.Benchmarks.Results;
 
 namespace ElderManaged.Benchmarks.Sections;
 
-/// <summary>This program once more, with another environment, for one section.</summary>
+/// <summary>Other processes that measure: this program in another environment, and <c>elder bench</c> as users run it.</summary>
 internal static class Child
 {
-    /// <summary>The lines that the other process printed as JSON.</summary>
+    /// <summary>The lines that this program prints as JSON when an environment variable has another value.</summary>
     public static List<Measurement> Measure(string variable, string value, string section, BenchmarkRun run)
     {
         string program = Environment.ProcessPath ?? throw new InvalidOperationException("The program cannot find its own file to start itself again.");
-        ProcessStartInfo start = new(program) { RedirectStandardOutput = true };
-        if (Path.GetFileNameWithoutExtension(program).Equals("dotnet", StringComparison.OrdinalIgnoreCase))
-        {
-            start.ArgumentList.Add(typeof(Child).Assembly.Location);
-        }
-
-        foreach (string argument in (string[])["table", "--json", "--only", section, "--threads", string.Join(',', run.Options.Threads), .. run.Options.Quick ? ["--quick"] : Array.Empty<string>()])
-        {
-            start.ArgumentList.Add(argument);
-        }
-
+        bool byHost = Path.GetFileNameWithoutExtension(program).Equals("dotnet", StringComparison.OrdinalIgnoreCase);
+        string[] arguments =
+        [
+            .. byHost ? [typeof(Child).Assembly.Location] : Array.Empty<string>(),
+            "table", "--json", "--only", section, "--threads", string.Join(',', run.Options.Threads),
+            .. run.Options.Quick ? ["--quick"] : Array.Empty<string>(),
+        ];
+        ProcessStartInfo start = new(program, arguments);
         start.Environment[variable] = value;
-        using Process process = Process.Start(start) ?? throw new InvalidOperationException($"{program} did not start.");
-        using CancellationTokenRegistration stop = run.Cancellation.Register(() =>
+        return JsonList.Read(Output(start, run.Cancellation));
+    }
+
+    /// <summary>What <c>elder bench …</c> prints as JSON.</summary>
+    public static JsonElement ElderBench(BenchmarkRun run, params string[] arguments)
+    {
+        // The command line lies beside this program, which refers to it.
+        string program = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "elder.exe" : "elder");
+        using JsonDocument json = JsonDocument.Parse(Output(new ProcessStartInfo(program, ["bench", .. arguments, "--json"]), run.Cancellation));
+        return json.RootElement.Clone();
+    }
+
+    private static string Output(ProcessStartInfo start, CancellationToken cancellation)
+    {
+        start.RedirectStandardOutput = start.RedirectStandardError = true;
+        using Process process = Process.Start(start) ?? throw new InvalidOperationException($"{start.FileName} did not start.");
+        using CancellationTokenRegistration stop = cancellation.Register(() =>
         {
             if (!process.HasExited)
             {
                 process.Kill();
             }
         });
+        Task<string> complaints = process.StandardError.ReadToEndAsync(CancellationToken.None);
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
-        run.Cancellation.ThrowIfCancellationRequested();
+        cancellation.ThrowIfCancellationRequested();
         return process.ExitCode == 0
-            ? JsonList.Read(output)
-            : throw new InvalidOperationException($"The measurement with {variable}={value} ended with exit code {process.ExitCode}.");
+            ? output
+            : throw new ChildFailedException($"{Path.GetFileName(start.FileName)} {string.Join(' ', start.ArgumentList)} ended with exit code {process.ExitCode}: {complaints.Result.Trim().Split('\n')[^1]}");
     }
 }
+
+/// <summary>Another process could not measure; the tables go on without it.</summary>
+internal sealed class ChildFailedException(string message) : Exception(message);

@@ -18,7 +18,7 @@ internal sealed class ProductsSection : ISection
 
     public string Name => "products";
 
-    public TimeSpan Typical => TimeSpan.FromSeconds(220);
+    public TimeSpan Typical => TimeSpan.FromSeconds(200);
 
     public void Run(BenchmarkRun run)
     {
