@@ -77,12 +77,14 @@ internal sealed class Sampler(int rounds, CancellationToken cancellation)
         cancellation.ThrowIfCancellationRequested();
         WaitForIdleThreads();
         long start = Stopwatch.GetTimestamp();
-        TimeSpan settling = CpuThreads.Count == 1 ? TimeSpan.Zero : Settling;
-        do
+        if (CpuThreads.Count > 1 || side.IsShort)
         {
-            side.Action();
+            do
+            {
+                side.Action();
+            }
+            while (CpuThreads.Count > 1 && Stopwatch.GetElapsedTime(start) < Settling);
         }
-        while (Stopwatch.GetElapsedTime(start) < settling);
 
         for (int burst = 0; burst < side.Bursts; burst++)
         {
@@ -124,6 +126,9 @@ internal sealed class Sampler(int rounds, CancellationToken cancellation)
 
         /// <summary>In each turn; one is enough where a single call takes long.</summary>
         public int Bursts { get; } = (int)Math.Clamp(Sampler.Bursts * Burst.TotalSeconds / secondsOfCall, 1, Sampler.Bursts);
+
+        /// <summary>Short enough that waking up after a pause would be seen in a single call.</summary>
+        public bool IsShort { get; } = secondsOfCall < 0.02;
 
         public List<double> Times { get; } = [];
 

@@ -16,7 +16,7 @@ internal sealed class BlockSection : ISection
 
     public string Name => "block";
 
-    public TimeSpan Typical => TimeSpan.FromSeconds(10);
+    public TimeSpan Typical => TimeSpan.FromSeconds(6);
 
     public void Run(BenchmarkRun run)
     {

@@ -12,7 +12,7 @@ internal sealed class GenerateSection : ISection
 
     public string Name => "generate";
 
-    public TimeSpan Typical => TimeSpan.FromSeconds(60);
+    public TimeSpan Typical => TimeSpan.FromSeconds(50);
 
     public void Run(BenchmarkRun run)
     {

@@ -33,9 +33,16 @@ internal sealed class PeakSection : ISection
             if (level < Simd.Level && run.Due(table))
             {
                 run.Expect(1);
-                foreach (Measurement line in Child.Measure(SimdVariable, name, Name, run))
+                try
                 {
-                    run.Add(table, line with { Bar = level == SimdLevel.Vector256 ? Bar : null, Kind = Kind(level) });
+                    foreach (Measurement line in Child.Measure(SimdVariable, name, Name, run))
+                    {
+                        run.Add(table, line with { Bar = level == SimdLevel.Vector256 ? Bar : null, Kind = Kind(level) });
+                    }
+                }
+                catch (ChildFailedException e)
+                {
+                    table.Notes.Add($"Left out: {e.Message}");
                 }
             }
         }

@@ -21,22 +21,20 @@ internal sealed class ThinProducts(BenchmarkRun run)
             "Products of LoRA",
             $"Ours (plain products: LoRAs are trained, so nothing is packed beforehand) against ONNX Runtime's MatMul, which has A and B as packed constants for down and up. {Repeats} products in a call of either side. The bar is for 64 rows and more.",
             "ONNX Runtime");
-        foreach ((int input, int output) in quick ? [(1600, 6400)] : new[] { (768, 3072), (1600, 6400) })
+        (int In, int Rank, int Out)[] layers = quick ? [(1600, 8, 6400)] : [(768, 8, 3072), (1600, 2, 6400), (1600, 8, 6400), (1600, 16, 6400)];
+        foreach ((int input, int rank, int output) in layers)
         {
-            foreach (int rank in quick ? [8] : new[] { 2, 8, 16 })
+            Tensor a = Numbers.Random(new Shape(Repeats, rank * input), 4, 0.1f), b = Numbers.Random(new Shape(Repeats, rank * output), 5, 0.1f);
+            foreach (int threads in run.Options.Threads)
             {
-                Tensor a = Numbers.Random(new Shape(Repeats, rank * input), 4, 0.1f), b = Numbers.Random(new Shape(Repeats, rank * output), 5, 0.1f);
-                foreach (int threads in run.Options.Threads)
+                foreach (int rows in (int[])[64, 256])
                 {
-                    foreach (int rows in quick ? [64, 256] : new[] { 64, 256 })
+                    if (!run.Due(table))
                     {
-                        if (!run.Due(table))
-                        {
-                            return;
-                        }
-
-                        Measure(table, a, b, (input, rank, output), rows, threads);
+                        return;
                     }
+
+                    Measure(table, a, b, (input, rank, output), rows, threads);
                 }
             }
         }
