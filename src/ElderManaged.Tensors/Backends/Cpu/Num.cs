@@ -48,4 +48,8 @@ internal readonly struct Num<L, V>(V value)
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Num<L, V> Sigmoid(Num<L, V> a) => new(SimdMath.Sigmoid<L, V>(a.Value));
+
+    /// <summary>As <see cref="Sigmoid"/>, with 0 for what would be subnormal.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> Gate(Num<L, V> a) => new(SimdMath.Gate<L, V>(a.Value));
 }

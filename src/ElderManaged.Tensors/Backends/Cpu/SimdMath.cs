@@ -56,6 +56,17 @@ internal static class SimdMath
         return L.Divide(L.IfLess(x, L.Broadcast(0f), z, one), L.Add(one, z));
     }
 
+    /// <summary>The bits of <see cref="Sigmoid"/>, but 0 where that would be subnormal, for the reason told at <see cref="ExpBelowOne"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Gate<L, V>(V x)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        V one = L.Broadcast(1f);
+        V z = ExpBelowOne<L, V>(L.CopySign(x, L.Broadcast(-1f)));
+        return L.Divide(L.IfLess(x, L.Broadcast(0f), z, one), L.Add(one, z));
+    }
+
     /// <summary>ln x: -∞ at 0, not a number below.</summary>
     /// <remarks>
     /// With x = m·2ᵉ, f = m - 1 and s = f / (2 + f), ln m = 2·artanh s. Written as f - (f²/2 - s·(f²/2 + R)), R = 2·artanh(s)/s - 2,

@@ -58,7 +58,7 @@ internal readonly struct GeluFormula : IUnaryFormula
     private static Num<L, V> Gate<L, V>(Num<L, V> x)
         where L : struct, ILanes<V>
         where V : struct
-        => Num<L, V>.Sigmoid(TwiceRoot * x * Num<L, V>.Fma(x * x, Cubic, 1f));
+        => Num<L, V>.Gate(TwiceRoot * x * Num<L, V>.Fma(x * x, Cubic, 1f));
 }
 
 /// <summary>The plain double-precision twin of <see cref="Op.Gelu"/>.</summary>

@@ -72,7 +72,7 @@ internal readonly struct SiluFormula : IUnaryFormula
         where V : struct
     {
         x = Num<L, V>.Max(-Far, x);
-        return x * Num<L, V>.Sigmoid(x);
+        return x * Num<L, V>.Gate(x);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -81,7 +81,7 @@ internal readonly struct SiluFormula : IUnaryFormula
         where V : struct
     {
         x = Num<L, V>.Max(-Far, Num<L, V>.Min(Far, x));
-        Num<L, V> sigmoid = Num<L, V>.Sigmoid(x);
+        Num<L, V> sigmoid = Num<L, V>.Gate(x);
         return Num<L, V>.Fma(x * sigmoid, 1f - sigmoid, sigmoid);
     }
 
@@ -92,7 +92,7 @@ internal readonly struct SiluFormula : IUnaryFormula
         where V : struct
     {
         x = Num<L, V>.Max(-Far, x);
-        Num<L, V> sigmoid = Num<L, V>.Sigmoid(x);
+        Num<L, V> sigmoid = Num<L, V>.Gate(x);
         value = x * sigmoid;
         slope = Num<L, V>.Fma(Num<L, V>.Min(Far, x) * sigmoid, 1f - sigmoid, sigmoid);
     }

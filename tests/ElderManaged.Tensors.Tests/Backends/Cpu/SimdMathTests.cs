@@ -60,6 +60,18 @@ public sealed class SimdMathTests
     }
 
     [Fact]
+    public void Gate_has_the_bits_of_sigmoid_but_no_subnormal_results()
+    {
+        for (float x = 130; x > -130; x -= 0.00371f)
+        {
+            float exact = SimdMath.Sigmoid<Lanes1, float>(x);
+            Assert.Equal(float.IsSubnormal(exact) ? 0 : exact, SimdMath.Gate<Lanes1, float>(x));
+        }
+
+        Assert.Equal(float.NaN, SimdMath.Gate<Lanes1, float>(float.NaN));
+    }
+
+    [Fact]
     public void Special_values()
     {
         foreach (string name in new[] { "exp", "log", "sigmoid" })
