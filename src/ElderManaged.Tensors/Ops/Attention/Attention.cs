@@ -33,21 +33,26 @@ public static partial class Op
 
         // What the softmax needs to be made again in backward: its largest score and the inverse of its sum.
         Tensor? statistics = record ? Tape.NewTensor(new Shape(layout.Rows, 2 * heads)) : null;
-        AttentionKernel.Run(new AttentionState(q, k, v, y, statistics, heads, kvHeads, layout, past), backward: false);
+        AttentionState state = new(q, k, v, y, statistics, heads, kvHeads, layout, past);
+        AttentionKernel.Forward(state);
         return !record
             ? y
-            : GradNode.Record("Attention", y, new AttentionState(q, k, v, y, statistics, heads, kvHeads, layout, past), static (s, y) =>
+            : GradNode.Record("Attention", y, state, static (s, y) =>
             {
-                // y_t = Σ_p w_tp v_p, w_t = softmax(q_t·k/√D); see AttentionKernel for the gradient
-                AttentionKernel.Run(
-                    s with
-                    {
-                        Dq = Tape.Wants(s.Q) ? s.Q.GradSink() : null,
-                        Dk = Tape.Wants(s.K) ? s.K.GradSink() : null,
-                        Dv = Tape.Wants(s.V) ? s.V.GradSink() : null,
-                        Dy = y.Grad,
-                    },
-                    backward: true);
+                // y_t = Σ_p w_tp v_p, w_t = softmax(q_t·k/√D); see AttentionBackward for the gradient
+                bool grouped = s.Heads != s.KvHeads;
+                bool wantsK = Tape.Wants(s.K);
+                bool wantsV = Tape.Wants(s.V);
+                AttentionKernel.Backward(s with
+                {
+                    Level = Simd.Level,
+                    Dq = Tape.Wants(s.Q) ? s.Q.GradSink() : null,
+                    Dk = wantsK ? s.K.GradSink() : null,
+                    Dv = wantsV ? s.V.GradSink() : null,
+                    PartialK = wantsK && grouped ? Tape.NewTensor(s.Q.Shape) : null,
+                    PartialV = wantsV && grouped ? Tape.NewTensor(s.Q.Shape) : null,
+                    Dy = y.Grad,
+                });
             });
     }
 
@@ -91,14 +96,39 @@ public static partial class Op
 }
 
 /// <summary>The tensors and sizes of one attention call.</summary>
+/// <remarks>
+/// <see cref="Statistics"/> is what backward needs to make the softmax again: for each row and head the largest exponent and the
+/// inverse of the sum. <see cref="PartialK"/> and <see cref="PartialV"/> take the gradients of each query head for itself, where
+/// several share a key/value head.
+/// </remarks>
 internal readonly record struct AttentionState(
     Tensor Q, Tensor K, Tensor V, Tensor Y, Tensor? Statistics, int Heads, int KvHeads, SequenceLayout Layout, KeyValueSegment?[]? Past)
 {
+    private const float Log2E = 1.44269504f;
+
+    public SimdLevel Level { get; init; } = Simd.Level;
+
+    /// <summary>D.</summary>
+    public int Width => Q.Columns / Heads;
+
+    /// <summary>1/√D.</summary>
+    public float Scale => 1 / MathF.Sqrt(Width);
+
+    /// <summary>log₂e/√D: softmax weights are powers of two of this times q·k.</summary>
+    public float Factor => Log2E * Scale;
+
+    /// <summary>Into how many parts the rows of each sequence are divided.</summary>
+    public int Pieces { get; init; } = 1;
+
     public Tensor? Dq { get; init; }
 
     public Tensor? Dk { get; init; }
 
     public Tensor? Dv { get; init; }
+
+    public Tensor? PartialK { get; init; }
+
+    public Tensor? PartialV { get; init; }
 
     public Tensor? Dy { get; init; }
 }

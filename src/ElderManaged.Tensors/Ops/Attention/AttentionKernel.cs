@@ -1,241 +1,144 @@
-using System.Numerics.Tensors;
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-
 namespace ElderManaged.Tensors;
 
 /// <summary>
-/// Attention of one sequence and one key/value head at a time: such a part writes only columns of its own (also of the
-/// gradients of keys and values), so parts may run on any thread.
+/// Divides attention into parts for the threads. A part of forward is a key/value head of a sequence with some of its rows; a part of
+/// backward a query head of a sequence. Parts write to places of their own, so they may run on any thread.
 /// </summary>
 internal static unsafe class AttentionKernel
 {
     // Below so many multiply-adds, waking a thread costs more than it saves.
-    private const long WorthThreads = 1 << 17;
+    private const long WorthThreads = 1 << 16;
 
-    public static void Run(AttentionState state, bool backward)
+    // Rows of a part of forward, which packs keys and values for itself: fewer would not pay for that.
+    private const int MinPartRows = 8 * GemmKernels.MaxRows;
+
+    public static void Forward(in AttentionState state)
     {
-        SequenceLayout layout = state.Layout;
-        int parts = layout.Count * state.KvHeads;
-        long work = 0;
-        for (int s = 0; s < layout.Count; s++)
+        int parts = state.Layout.Count * state.KvHeads;
+        bool threads = IsWorthThreads(state);
+        int longest = 0;
+        foreach (int length in state.Layout.Lengths)
         {
-            work += (long)layout.Lengths[s] * (layout.Past[s] + layout.Lengths[s]) * state.Q.Columns;
+            longest = Math.Max(longest, length);
         }
 
-        if (work >= WorthThreads)
-        {
-            if (backward)
-            {
-                CpuThreads.Run(parts, state, static (s, part) => Backward(s, part));
-            }
-            else
-            {
-                CpuThreads.Run(parts, state, static (s, part) => Forward(s, part));
-            }
+        // Rows do not touch each other's bits, so their division may depend on the number of threads.
+        int wanted = !threads || CpuThreads.Count == 1 ? 1 : (4 * CpuThreads.Count) / Math.Max(1, parts);
+        AttentionState divided = state with { Pieces = Math.Clamp(wanted, 1, Math.Max(1, longest / MinPartRows)) };
+        Each(divided, parts * divided.Pieces, threads, static (s, part) => ForwardPart(s, part));
+    }
 
+    public static void Backward(in AttentionState state)
+    {
+        bool threads = IsWorthThreads(state);
+        Each(state, state.Layout.Count * state.Heads, threads, static (s, part) => BackwardPart(s, part));
+        if (state.PartialK is not null || state.PartialV is not null)
+        {
+            RowBlocks.Run(state.K.Rows, state.Q.Columns, state, static (s, block) =>
+            {
+                AddGroups(s, s.PartialK, s.Dk, block);
+                AddGroups(s, s.PartialV, s.Dv, block);
+            });
+        }
+    }
+
+    private static bool IsWorthThreads(in AttentionState state)
+    {
+        long work = 0;
+        for (int s = 0; s < state.Layout.Count; s++)
+        {
+            work += (long)state.Layout.Lengths[s] * (state.Layout.Past[s] + state.Layout.Lengths[s]) * state.Q.Columns;
+        }
+
+        return work >= WorthThreads;
+    }
+
+    private static void Each(AttentionState state, int parts, bool threads, Action<AttentionState, int> body)
+    {
+        if (threads)
+        {
+            CpuThreads.Run(parts, state, body);
             return;
         }
 
         for (int part = 0; part < parts; part++)
         {
-            if (backward)
-            {
-                Backward(state, part);
-            }
-            else
-            {
-                Forward(state, part);
-            }
+            body(state, part);
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Forward(in AttentionState state, int part)
+    private static void ForwardPart(in AttentionState state, int part)
     {
-        Part p = new(state, part);
-        float* weights = RowBlocks.Scratch(Padded(p.Past + p.Length)).Pointer;
-        float* y = state.Y.Pointer;
-        fixed (float* pastKeys = p.PastKeys)
-        fixed (float* pastValues = p.PastValues)
+        // The last rows see most, and come first, so that no thread is left alone with them.
+        int piece = state.Pieces - 1 - (part % state.Pieces);
+        int kvHead = part / state.Pieces % state.KvHeads;
+        int sequence = part / state.Pieces / state.KvHeads;
+        int length = state.Layout.Lengths[sequence];
+        int first = (int)((long)length * piece / state.Pieces);
+        int end = (int)((long)length * (piece + 1) / state.Pieces);
+        if (first == end)
         {
-            for (int h = p.FirstHead; h < p.FirstHead + p.Group; h++)
-            {
-                for (int t = 0; t < p.Length; t++)
-                {
-                    float* q = p.Q + ((p.Start + t) * p.QueryStride) + (h * p.Width);
-                    int count = p.Past + t + 1;
-                    p.Against(q, pastKeys, p.K, t, weights);
-                    float largest = p.Scale * TensorPrimitives.Max<float>(new ReadOnlySpan<float>(weights, count));
-                    Exponentials(weights, count, p.Scale, largest);
-                    float inverse = 1 / Reductions.Sum(weights, count);
-                    TensorPrimitives.Multiply(new ReadOnlySpan<float>(weights, count), inverse, new Span<float>(weights, count));
+            return;
+        }
 
-                    float* target = y + ((p.Start + t) * p.QueryStride) + (h * p.Width);
-                    new Span<float>(target, p.Width).Clear();
-                    p.Combine(weights, pastValues, p.V, t, target);
-                    if (state.Statistics is { } statistics)
-                    {
-                        float* saved = statistics.Pointer + (((((p.Start + t) * (nint)state.Heads) + h)) * 2);
-                        saved[0] = largest;
-                        saved[1] = inverse;
-                    }
+        KeyValueSegment? past = state.Layout.Past[sequence] == 0 ? null : state.Past![sequence];
+        fixed (float* keys = past is null ? default : past.Keys)
+        fixed (float* values = past is null ? default : past.Values)
+        {
+            AttentionSlice slice = new(state, sequence, kvHead, keys, values);
+            int group = state.Heads / state.KvHeads;
+            AttentionForward.Run(state, slice, kvHead * group, group, first, end);
+        }
+    }
+
+    private static void BackwardPart(in AttentionState state, int part)
+    {
+        int sequence = part / state.Heads;
+        int head = part % state.Heads;
+        int kvHead = head / (state.Heads / state.KvHeads);
+        if (state.Layout.Lengths[sequence] == 0)
+        {
+            return;
+        }
+
+        KeyValueSegment? past = state.Layout.Past[sequence] == 0 ? null : state.Past![sequence];
+        fixed (float* keys = past is null ? default : past.Keys)
+        fixed (float* values = past is null ? default : past.Values)
+        {
+            AttentionSlice slice = new(state, sequence, kvHead, keys, values);
+            bool grouped = state.Heads != state.KvHeads;
+            Tensor? toKeys = grouped ? state.PartialK : state.Dk;
+            Tensor? toValues = grouped ? state.PartialV : state.Dv;
+            AttentionSums sums = new(
+                toKeys is null ? null : toKeys.Pointer,
+                toValues is null ? null : toValues.Pointer,
+                grouped ? state.Q.Columns : state.K.Columns,
+                (nint)(grouped ? head : kvHead) * state.Width,
+                Add: !grouped);
+            AttentionBackward.Run(state, slice, head, sums);
+        }
+    }
+
+    // gradient[row, kv head] += Σ partial[row, head] over the heads of its group, in order.
+    private static void AddGroups(in AttentionState state, Tensor? partial, Tensor? gradient, RowBlock block)
+    {
+        if (partial is null || gradient is null)
+        {
+            return;
+        }
+
+        int group = state.Heads / state.KvHeads;
+        for (int row = block.First; row < block.End; row++)
+        {
+            for (int kvHead = 0; kvHead < state.KvHeads; kvHead++)
+            {
+                float* target = gradient.Pointer + ((long)row * gradient.Columns) + (kvHead * state.Width);
+                float* source = partial.Pointer + ((long)row * partial.Columns) + (kvHead * group * state.Width);
+                for (int h = 0; h < group; h++)
+                {
+                    Reductions.AddTo(target, source + (h * state.Width), state.Width);
                 }
             }
-        }
-    }
-
-    /// <summary>
-    /// With s_p = q·k_p/√D, w = softmax(s), y = Σ_p w_p v_p:
-    /// dv_p += w_p dy,  dw_p = dy·v_p,  ds_p = w_p (dw_p − Σ_o w_o dw_o),  dq += Σ_p ds_p k_p/√D,  dk_p += ds_p q/√D.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Backward(in AttentionState state, int part)
-    {
-        Part p = new(state, part);
-        int room = Padded(p.Past + p.Length);
-        int own = p.Length * p.Width;
-        float* weights = RowBlocks.Scratch((2 * room) + (2 * own)).Pointer;
-        float* slopes = weights + room;
-
-        // Sums for dk and dv side by side: in the tensors, rows a power of two apart would hinder each other in the cache.
-        float* sumK = slopes + room;
-        float* sumV = sumK + own;
-        new Span<float>(sumK, 2 * own).Clear();
-        fixed (float* pastKeys = p.PastKeys)
-        fixed (float* pastValues = p.PastValues)
-        {
-            for (int h = p.FirstHead; h < p.FirstHead + p.Group; h++)
-            {
-                for (int t = 0; t < p.Length; t++)
-                {
-                    nint at = ((p.Start + t) * p.QueryStride) + (h * p.Width);
-                    float* q = p.Q + at;
-                    float* dy = state.Dy!.Pointer + at;
-                    int count = p.Past + t + 1;
-                    float* saved = state.Statistics!.Pointer + ((((p.Start + t) * (nint)state.Heads) + h) * 2);
-
-                    // The weights again, by the same steps as forward.
-                    p.Against(q, pastKeys, p.K, t, weights);
-                    Span<float> row = new(weights, count);
-                    Exponentials(weights, count, p.Scale, saved[0]);
-                    TensorPrimitives.Multiply(row, saved[1], row);
-
-                    if (state.Dv is not null)
-                    {
-                        RowKernels.AddOuter(sumV, p.Width, t + 1, weights + p.Past, dy, p.Width);
-                    }
-
-                    p.Against(dy, pastValues, p.V, t, slopes);
-                    float mean = Reductions.Dot(weights, slopes, count);
-                    Span<float> slope = new(slopes, count);
-                    TensorPrimitives.Subtract(slope, mean, slope);
-                    TensorPrimitives.Multiply(slope, row, slope);
-                    TensorPrimitives.Multiply(slope, p.Scale, slope);
-                    if (state.Dq is { } dq)
-                    {
-                        p.Combine(slopes, pastKeys, p.K, t, dq.Pointer + at);
-                    }
-
-                    if (state.Dk is not null)
-                    {
-                        RowKernels.AddOuter(sumK, p.Width, t + 1, slopes + p.Past, q, p.Width);
-                    }
-                }
-            }
-        }
-
-        AddTo(state.Dk, sumK, p);
-        AddTo(state.Dv, sumV, p);
-    }
-
-    private static void AddTo(Tensor? gradient, float* sum, in Part p)
-    {
-        for (int t = 0; gradient is not null && t < p.Length; t++)
-        {
-            float* row = gradient.Pointer + ((p.Start + t) * p.KeyStride) + (p.KvHead * p.Width);
-            Reductions.AddTo(row, sum + (t * p.Width), p.Width);
-        }
-    }
-
-    /// <summary>x ← exp(scale · x − largest); writes the last group of sixteen whole.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Exponentials(float* x, int count, float scale, float largest)
-    {
-        new Span<float>(x + count, Padded(count) - count).Clear();
-        for (int i = 0; i < count; i += 16)
-        {
-            SimdMath.Exp<Lanes512, Vector512<float>>((Vector512.Load(x + i) * scale) - Vector512.Create(largest)).Store(x + i);
-        }
-    }
-
-    private static int Padded(int count) => (count + 15) & -16;
-
-    /// <summary>One sequence and one key/value head.</summary>
-    private readonly ref struct Part
-    {
-        public Part(in AttentionState state, int part)
-        {
-            int sequence = part / state.KvHeads;
-            KvHead = part % state.KvHeads;
-            Group = state.Heads / state.KvHeads;
-            FirstHead = KvHead * Group;
-            Width = state.Q.Columns / state.Heads;
-            Scale = 1 / MathF.Sqrt(Width);
-            QueryStride = state.Q.Columns;
-            KeyStride = state.K.Columns;
-            Start = state.Layout.Starts[sequence];
-            Length = state.Layout.Lengths[sequence];
-            Past = state.Layout.Past[sequence];
-            Q = state.Q.Pointer;
-            K = state.K.Pointer + (Start * KeyStride) + (KvHead * Width);
-            V = state.V.Pointer + (Start * KeyStride) + (KvHead * Width);
-            PastKeys = Past == 0 ? default : state.Past![sequence]!.Keys[(KvHead * Width)..];
-            PastValues = Past == 0 ? default : state.Past![sequence]!.Values[(KvHead * Width)..];
-        }
-
-        public int KvHead { get; }
-
-        public int Group { get; }
-
-        public int FirstHead { get; }
-
-        public int Width { get; }
-
-        public float Scale { get; }
-
-        public nint QueryStride { get; }
-
-        public nint KeyStride { get; }
-
-        public nint Start { get; }
-
-        public int Length { get; }
-
-        public int Past { get; }
-
-        public float* Q { get; }
-
-        public float* K { get; }
-
-        public float* V { get; }
-
-        public ReadOnlySpan<float> PastKeys { get; }
-
-        public ReadOnlySpan<float> PastValues { get; }
-
-        /// <summary>results[p] = x · row p, over the past and the rows up to <paramref name="t"/>.</summary>
-        public void Against(float* x, float* past, float* rows, int t, float* results)
-        {
-            RowKernels.Dots(x, past, KeyStride, Past, Width, results);
-            RowKernels.Dots(x, rows, KeyStride, t + 1, Width, results + Past);
-        }
-
-        /// <summary>target += Σ_p factors[p] · row p: the past first, then the rows up to <paramref name="t"/>.</summary>
-        public void Combine(float* factors, float* past, float* rows, int t, float* target)
-        {
-            RowKernels.AddCombination(target, Width, factors, 1, past, KeyStride, Past);
-            RowKernels.AddCombination(target, Width, factors + Past, 1, rows, KeyStride, t + 1);
         }
     }
 }

@@ -1,0 +1,235 @@
+namespace ElderManaged.Tensors;
+
+/// <summary>
+/// Backward of one head of one sequence. With s = q·kᵀ/√D, w = softmax(s), y = w·v:
+/// dv = wᵀ·dy,  dw = dy·vᵀ,  ds = w (dw − dy·y),  dq = ds·k/√D,  dk = dsᵀ·q/√D  (dy·y, a number for each row, is Σ w dw).
+/// </summary>
+/// <remarks>
+/// <code>
+///                   positions →
+///              ┌────┬────┬────┬────┐
+///    block of  │ w, from q·kᵀ, made again           A block of rows (up to 96) has all of w and ds at once in the second-level cache.
+///    rows      │ ds, from dy·vᵀ, beside it          Row-wise tiles  (12 rows × 32 positions):  q·kᵀ, dy·vᵀ
+///     ↓        ├────┼────┼──╲─┼────┤                Row-wise tiles  (12 rows × 32 columns of D):  dq = ds·k
+///              │    │    │    │╲   │                Column-wise     (12 positions × 32 columns of D, as deep as the block):
+///              └────┴────┴────┴────┘                                dv += wᵀ·dy, dk += dsᵀ·q
+/// </code>
+/// One thread does all rows of a head, block after block, so an element of dk or dv is one chain of fused multiply-adds in the
+/// order of the rows. Where several query heads share a key/value head, <see cref="AttentionKernel"/> adds their sums in order.
+/// </remarks>
+internal static unsafe class AttentionBackward
+{
+    private const int Panel = AttentionPacking.Panel;
+
+    // The scores of a block and their slopes: 2 · 64 Ki floats are 512 KB of the second-level cache.
+    private const int ScoreRoom = 64 * 1024;
+    private const int MinBlockRows = 2 * GemmKernels.MaxRows;
+    private const int MaxBlockRows = 8 * GemmKernels.MaxRows;
+
+    /// <summary>Adds to dq; adds to dk and dv, or sets them where they are partial sums of this head.</summary>
+    public static void Run(in AttentionState state, in AttentionSlice slice, int head, in AttentionSums sums)
+    {
+        Work work = Prepare(state, slice, head, sums);
+        work.Clear();
+        work.Blocks(state, slice, head, state.Dq, GemmKernels.MaxRows);
+        if (slice.Length > 1 && work.NotFinite())
+        {
+            // Perhaps only because a row was multiplied by zero for a position that it does not see: once more without such products.
+            work.Clear();
+            work.Blocks(state, slice, head, null, 1);
+        }
+
+        work.Deliver(slice, sums);
+    }
+
+    private static Work Prepare(in AttentionState state, in AttentionSlice slice, int head, in AttentionSums sums)
+    {
+        int width = slice.Width;
+        int positions = slice.Past + slice.Length;
+        nint stride = AttentionSoftmax.Stride(positions);
+        int blockRows = (int)Math.Min(Math.Clamp(ScoreRoom / stride / GemmKernels.MaxRows * GemmKernels.MaxRows, MinBlockRows, MaxBlockRows), slice.Length);
+        int padded = AttentionTiles.PanelsWidth(width);
+        nint turned = (nint)((positions + Panel - 1) & -Panel) * width;
+        nint plane = (nint)positions * Panel;
+        nint rowPlane = (nint)blockRows * Panel;
+        bool slopes = state.Dq is not null || sums.Keys;
+        nint sumSize = (nint)slice.Length * padded;
+        long room = ((slopes ? 2 : 1) * blockRows * stride) + ((slopes ? 2 : 1) * turned) + (state.Dq is null ? 0 : (long)positions * padded)
+            + (2L * blockRows * padded) + (2 * sumSize) + (GemmKernels.MaxRows * padded) + (4 * blockRows);
+
+        float* scratch = AttentionScratch.Rent(room);
+        Work work = new()
+        {
+            Level = state.Level,
+            Width = width,
+            Padded = padded,
+            Stride = stride,
+            BlockRows = blockRows,
+            Plane = plane,
+            RowPlane = rowPlane,
+            SumSize = sumSize,
+            WantsKeys = sums.Keys,
+            WantsValues = sums.Values,
+        };
+        work.Weights = scratch;
+        scratch += blockRows * stride;
+        if (slopes)
+        {
+            work.Slopes = scratch;
+            scratch += blockRows * stride;
+        }
+
+        work.TurnedKeys = scratch;
+        scratch += turned;
+        AttentionPacking.Panels(slice, values: false, work.TurnedKeys);
+        if (slopes)
+        {
+            work.TurnedValues = scratch;
+            scratch += turned;
+            AttentionPacking.Panels(slice, values: true, work.TurnedValues);
+        }
+
+        if (state.Dq is not null)
+        {
+            work.Keys = scratch;
+            scratch += (nint)positions * padded;
+            AttentionPacking.Rows(slice, values: false, 0, positions, work.Keys, plane);
+        }
+
+        work.RowsQ = scratch;
+        work.RowsDy = scratch += (nint)blockRows * padded;
+        work.SumK = scratch += (nint)blockRows * padded;
+        work.SumV = scratch += sumSize;
+        work.Out = scratch += sumSize;
+        work.Means = scratch += GemmKernels.MaxRows * padded;
+        work.Statistics = scratch + (2 * blockRows);
+        _ = head;
+        return work;
+    }
+
+    private struct Work
+    {
+        public SimdLevel Level;
+        public int Width, Padded, BlockRows;
+        public nint Stride;             // from one row of scores to the next
+        public nint Plane, RowPlane;    // from one panel to the next: of keys, of rows in the block
+        public nint SumSize;
+        public bool WantsKeys, WantsValues;
+        public float* Weights, Slopes;  // [block rows, positions]; slopes null: not needed
+        public float* TurnedKeys, TurnedValues, Keys, RowsQ, RowsDy;
+        public float* SumK, SumV;       // [own rows, padded]
+        public float* Out;
+        public float* Means, Statistics;
+
+        public readonly void Clear()
+        {
+            new Span<float>(SumK, checked((int)SumSize)).Clear();
+            new Span<float>(SumV, checked((int)SumSize)).Clear();
+        }
+
+        public readonly bool NotFinite() =>
+            (WantsKeys && AttentionVectors.NotFinite(SumK, SumSize)) || (WantsValues && AttentionVectors.NotFinite(SumV, SumSize));
+
+        public readonly void Blocks(in AttentionState state, in AttentionSlice slice, int head, Tensor? dq, int heights)
+        {
+            for (int first = 0; first < slice.Length; first += BlockRows)
+            {
+                AttentionRows rows = new(Math.Min(BlockRows, slice.Length - first), slice.Past + first + 1, 1);
+                nint at = ((slice.Start + first) * slice.QueryStride) + ((nint)head * Width);
+                MakeWeights(state, slice, rows, first, head, at);
+                if (dq is not null)
+                {
+                    AddQueries(rows, dq.Pointer + at, slice.QueryStride);
+                }
+
+                // Own positions up to the block's last row; the first of them is seen first by row −first of the block.
+                int own = first + rows.Count;
+                if (WantsValues)
+                {
+                    AttentionTiles.AddTransposed(Level, Weights + slice.Past, Stride, rows.Count, -first, own, heights, RowsDy, RowPlane, Width, SumV);
+                }
+
+                if (WantsKeys)
+                {
+                    AttentionTiles.AddTransposed(Level, Slopes + slice.Past, Stride, rows.Count, -first, own, heights, RowsQ, RowPlane, Width, SumK);
+                }
+            }
+        }
+
+        public readonly void Deliver(in AttentionSlice slice, in AttentionSums sums)
+        {
+            for (int t = 0; t < slice.Length; t++)
+            {
+                nint at = ((slice.Start + t) * sums.Stride) + sums.Column;
+                AttentionVectors.Deliver(Level, SumK + ((nint)t * Padded), Width, sums.ToKeys, at, sums.Add);
+                AttentionVectors.Deliver(Level, SumV + ((nint)t * Padded), Width, sums.ToValues, at, sums.Add);
+            }
+        }
+
+        // Weights, slopes, and the block's rows of q and dy in panels.
+        private readonly void MakeWeights(in AttentionState state, in AttentionSlice slice, in AttentionRows rows, int first, int head, nint at)
+        {
+            float* q = state.Q.Pointer + at;
+            float* y = state.Y.Pointer + at;
+            float* dy = state.Dy!.Pointer + at;
+            float* saved = state.Statistics!.Pointer + ((((slice.Start + first) * state.Heads) + head) * 2);
+            for (int i = 0; i < rows.Count; i++)
+            {
+                Statistics[2 * i] = saved[0];
+                Statistics[(2 * i) + 1] = saved[1];
+                Means[i] = Reductions.Dot(dy + (i * slice.QueryStride), y + (i * slice.QueryStride), Width);
+                saved += 2 * state.Heads;
+            }
+
+            AttentionPacking.Rows(q, slice.QueryStride, Width, rows.Count, RowsQ, RowPlane);
+            AttentionPacking.Rows(dy, slice.QueryStride, Width, rows.Count, RowsDy, RowPlane);
+            int end = rows.Seen(rows.Count - 1);
+            for (int p = 0; p < end; p += Panel)
+            {
+                AttentionTiles.Scores(Level, rows, q, slice.QueryStride, Width, TurnedKeys + ((nint)p * Width), p, Weights, Stride);
+                if (Slopes != null)
+                {
+                    AttentionTiles.Scores(Level, rows, dy, slice.QueryStride, Width, TurnedValues + ((nint)p * Width), p, Slopes, Stride);
+                }
+            }
+
+            AttentionSoftmax.Slopes(Level, Weights, Slopes, Stride, rows, state.Factor, Statistics, Means, state.Scale);
+        }
+
+        private readonly void AddQueries(in AttentionRows rows, float* dq, nint step)
+        {
+            for (int i = 0; i < rows.Count;)
+            {
+                int height = GemmKernels.KernelRows(Level, rows.Count - i);
+                AttentionTiles.Mix(Level, Slopes + (i * Stride), Stride, new(height, rows.Seen(i), 1), Keys, Plane, Width, Out);
+                for (int r = 0; r < height; r++, i++)
+                {
+                    AttentionVectors.Deliver(Level, Out + (r * Padded), Width, dq, i * step, add: true);
+                }
+            }
+        }
+    }
+}
+
+/// <summary>Where the sums for keys and values of one head go.</summary>
+/// <param name="ToKeys">dk, or partial sums; null when not wanted.</param>
+/// <param name="ToValues">dv, or partial sums; null when not wanted.</param>
+/// <param name="Stride">From row to row of both.</param>
+/// <param name="Column">The head's first column.</param>
+/// <param name="Add">Adds instead of replacing.</param>
+internal readonly unsafe struct AttentionSums(float* ToKeys, float* ToValues, nint Stride, nint Column, bool Add)
+{
+    public float* ToKeys { get; } = ToKeys;
+
+    public float* ToValues { get; } = ToValues;
+
+    public nint Stride { get; } = Stride;
+
+    public nint Column { get; } = Column;
+
+    public bool Add { get; } = Add;
+
+    public bool Keys => ToKeys != null;
+
+    public bool Values => ToValues != null;
+}

@@ -1,0 +1,188 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
+
+namespace ElderManaged.Tensors;
+
+/// <summary>
+/// Rows of heads, which lie far apart in memory, gathered into the panels that the micro-kernels read: past segments and own
+/// rows become one sequence of positions here.
+/// </summary>
+internal static unsafe class AttentionPacking
+{
+    public const int Panel = GemmKernels.PanelWidth;
+
+    /// <summary>
+    /// A panel of transposed rows: element c of position first + j lies at target + 32·c + j. Where no positions are left it
+    /// repeats the last one; nobody looks there.
+    /// </summary>
+    public static void Transposed(in AttentionSlice slice, bool values, int first, int end, float* target)
+    {
+        float** rows = stackalloc float*[Panel];
+        for (int j = 0; j < Panel; j++)
+        {
+            int position = Math.Min(first + j, end - 1);
+            rows[j] = values ? slice.Value(position) : slice.Key(position);
+        }
+
+        // The panel after this one, on its way while this one is turned.
+        nint ahead = Panel * slice.KeyStride;
+        int needed = Math.Min(Panel, end - first);
+        for (int j = 0; j < needed; j += 16)
+        {
+            if (Avx512F.IsSupported)
+            {
+                Turn16(rows + j, slice.Width, ahead, target + j);
+            }
+            else
+            {
+                for (int i = j; i < j + 16; i += 4)
+                {
+                    Turn4(rows + i, slice.Width, target + i);
+                }
+            }
+        }
+    }
+
+    /// <summary>All positions as transposed panels, one after the other.</summary>
+    public static void Panels(in AttentionSlice slice, bool values, float* target)
+    {
+        int end = slice.Past + slice.Length;
+        for (int p = 0; p < end; p += Panel)
+        {
+            Transposed(slice, values, p, end, target + ((nint)p * slice.Width));
+        }
+    }
+
+    /// <summary>
+    /// Rows cut into panels of 32 columns, padded with zeros: column c of position p lies at target + (c / 32)·plane + 32·p + c % 32.
+    /// </summary>
+    public static void Rows(in AttentionSlice slice, bool values, int first, int end, float* target, nint plane)
+    {
+        for (int p = first; p < end; p++)
+        {
+            Row(values ? slice.Value(p) : slice.Key(p), slice.Width, target + ((nint)p * Panel), plane);
+        }
+    }
+
+    /// <summary>Like <see cref="Rows(in AttentionSlice, bool, int, int, float*, nint)"/>, for rows that lie <paramref name="stride"/> apart.</summary>
+    public static void Rows(float* source, nint stride, int width, int count, float* target, nint plane)
+    {
+        for (int p = 0; p < count; p++)
+        {
+            Row(source + (p * stride), width, target + ((nint)p * Panel), plane);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Row(float* source, int width, float* target, nint plane)
+    {
+        int c = 0;
+        for (; c <= width - Panel; c += Panel)
+        {
+            Vector512.Load(source + c).Store(target);
+            Vector512.Load(source + c + 16).Store(target + 16);
+            target += plane;
+        }
+
+        if (c < width)
+        {
+            Vector512<float>.Zero.Store(target);
+            Vector512<float>.Zero.Store(target + 16);
+            for (float* end = target + (width - c); target < end; c++)
+            {
+                *target++ = source[c];
+            }
+        }
+    }
+
+    // Sixteen rows to sixteen lanes, four columns at a time:
+    //
+    //   R0 = row 0 | row 4 | row 8 | row 12     columns c … c+3 of each: a quarter of a register is one row,
+    //   R1 = row 1 | row 5 | row 9 | row 13     so turning the 4×4 squares inside the quarters
+    //   R2 = …                                  leaves each column's sixteen rows in order.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Turn16(float** rows, int width, nint ahead, float* target)
+    {
+        int c = 0;
+        for (; c <= width - 4; c += 4)
+        {
+            if (c % 16 == 0)
+            {
+                for (int i = 0; i < 16; i++)
+                {
+                    Sse.Prefetch0(rows[i] + c + ahead);
+                }
+            }
+
+            Vector512<float> r0 = Quarters(rows, c);
+            Vector512<float> r1 = Quarters(rows + 1, c);
+            Vector512<float> r2 = Quarters(rows + 2, c);
+            Vector512<float> r3 = Quarters(rows + 3, c);
+            Vector512<double> low01 = Avx512F.UnpackLow(r0, r1).AsDouble();
+            Vector512<double> high01 = Avx512F.UnpackHigh(r0, r1).AsDouble();
+            Vector512<double> low23 = Avx512F.UnpackLow(r2, r3).AsDouble();
+            Vector512<double> high23 = Avx512F.UnpackHigh(r2, r3).AsDouble();
+            Avx512F.UnpackLow(low01, low23).AsSingle().Store(target);
+            Avx512F.UnpackHigh(low01, low23).AsSingle().Store(target + Panel);
+            Avx512F.UnpackLow(high01, high23).AsSingle().Store(target + (2 * Panel));
+            Avx512F.UnpackHigh(high01, high23).AsSingle().Store(target + (3 * Panel));
+            target += 4 * Panel;
+        }
+
+        TurnRest(rows, 16, c, width, target);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Quarters(float** rows, int c) => Vector512.Create(
+        Vector256.Create(Vector128.Load(rows[0] + c), Vector128.Load(rows[4] + c)),
+        Vector256.Create(Vector128.Load(rows[8] + c), Vector128.Load(rows[12] + c)));
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Turn4(float** rows, int width, float* target)
+    {
+        int c = 0;
+        for (; (Sse.IsSupported || AdvSimd.Arm64.IsSupported) && c <= width - 4; c += 4)
+        {
+            Vector128<float> r0 = Vector128.Load(rows[0] + c);
+            Vector128<float> r1 = Vector128.Load(rows[1] + c);
+            Vector128<float> r2 = Vector128.Load(rows[2] + c);
+            Vector128<float> r3 = Vector128.Load(rows[3] + c);
+            Vector128<float> low02 = ZipLow(r0, r2);
+            Vector128<float> high02 = ZipHigh(r0, r2);
+            Vector128<float> low13 = ZipLow(r1, r3);
+            Vector128<float> high13 = ZipHigh(r1, r3);
+            ZipLow(low02, low13).Store(target);
+            ZipHigh(low02, low13).Store(target + Panel);
+            ZipLow(high02, high13).Store(target + (2 * Panel));
+            ZipHigh(high02, high13).Store(target + (3 * Panel));
+            target += 4 * Panel;
+        }
+
+        TurnRest(rows, 4, c, width, target);
+    }
+
+    private static void TurnRest(float** rows, int count, int c, int width, float* target)
+    {
+        for (; c < width; c++)
+        {
+            for (int i = 0; i < count; i++)
+            {
+                target[i] = rows[i][c];
+            }
+
+            target += Panel;
+        }
+    }
+
+    // a0 b0 a1 b1
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> ZipLow(Vector128<float> a, Vector128<float> b)
+        => Sse.IsSupported ? Sse.UnpackLow(a, b) : AdvSimd.Arm64.ZipLow(a, b);
+
+    // a2 b2 a3 b3
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> ZipHigh(Vector128<float> a, Vector128<float> b)
+        => Sse.IsSupported ? Sse.UnpackHigh(a, b) : AdvSimd.Arm64.ZipHigh(a, b);
+}

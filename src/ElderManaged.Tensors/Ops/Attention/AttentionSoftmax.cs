@@ -1,0 +1,248 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
+namespace ElderManaged.Tensors;
+
+/// <summary>
+/// The softmax between the two products of attention, row by row over a block of scores.
+/// </summary>
+/// <remarks>
+/// Powers of two instead of e: with factor = log₂e/√D, softmax weights are 2^(factor·s − largest) over their sum, where largest is
+/// the maximum of factor·s. Sums run in sixteen interleaved lanes joined as a fixed tree, whatever the width of the
+/// registers: their order depends on the number of positions alone.
+/// </remarks>
+internal static unsafe class AttentionSoftmax
+{
+    // Behind each row so many zeros: products of tiles read up to a tile's height (12) beyond the diagonal.
+    private const int Margin = 16;
+
+    // Adding 1.5·2²³ leaves no room for a fraction: the sum, and hence the difference, is a whole number.
+    private const float Rounder = 12582912f;
+
+    // What is 2¹⁰⁰ times smaller than the largest weight is no weight: neither can a sum feel it, nor can it get subnormal and stall.
+    private const float Negligible = -100f;
+
+    /// <summary>How far apart rows of scores lie: room for whole tiles and the margin, and no power of two, which would fill few sets of the cache.</summary>
+    public static int Stride(int positions)
+    {
+        int stride = (positions + (2 * AttentionPacking.Panel) + Margin - 1) & -AttentionPacking.Panel;
+        return stride % 256 < 16 || stride % 256 > 240 ? stride + 16 : stride;
+    }
+
+    // Numbers of lanes, to tell which ones of the last sixteen positions a row sees.
+    private static readonly float* Lanes = LaneNumbers();
+
+    /// <summary>Scores become weights that are not yet divided by their sum; its inverse and the largest exponent go to <paramref name="statistics"/>.</summary>
+    public static void Weights(SimdLevel level, float* scores, nint stride, in AttentionRows rows, float factor, float* statistics)
+    {
+        switch (level)
+        {
+            case SimdLevel.Vector512: Weights<Lanes512, Vector512<float>>(scores, stride, rows, factor, statistics); break;
+            case SimdLevel.Vector256: Weights<Lanes256, Vector256<float>>(scores, stride, rows, factor, statistics); break;
+            case SimdLevel.Vector128: Weights<Lanes128, Vector128<float>>(scores, stride, rows, factor, statistics); break;
+            default: Weights<Lanes1, float>(scores, stride, rows, factor, statistics); break;
+        }
+    }
+
+    /// <summary>
+    /// Backward: scores s become weights w again, by the same steps as forward, and their slopes dw (where given) become slopes of
+    /// the products q·k: w (dw − mean)/√D.
+    /// </summary>
+    public static void Slopes(
+        SimdLevel level, float* scores, float* slopes, nint stride, in AttentionRows rows, float factor, float* statistics, float* means, float scale)
+    {
+        switch (level)
+        {
+            case SimdLevel.Vector512: Slopes<Lanes512, Vector512<float>>(scores, slopes, stride, rows, factor, statistics, means, scale); break;
+            case SimdLevel.Vector256: Slopes<Lanes256, Vector256<float>>(scores, slopes, stride, rows, factor, statistics, means, scale); break;
+            case SimdLevel.Vector128: Slopes<Lanes128, Vector128<float>>(scores, slopes, stride, rows, factor, statistics, means, scale); break;
+            default: Slopes<Lanes1, float>(scores, slopes, stride, rows, factor, statistics, means, scale); break;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Weights<L, V>(float* row, nint stride, in AttentionRows rows, float factor, float* statistics)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        float* lanes = stackalloc float[16];
+        V f = L.Broadcast(factor);
+        for (int r = 0; r < rows.Count; r++)
+        {
+            int seen = rows.Seen(r);
+            int full = seen & -16;
+            float largest = factor * Largest<L, V>(row, seen, lanes);
+            V shift = L.Broadcast(-largest);
+            for (int lane = 0; lane < 16; lane += L.Width)
+            {
+                V sum = L.Broadcast(0f);
+                for (int i = lane; i < full; i += 16)
+                {
+                    V e = Power<L, V>(L.Fma(L.Load(row + i), f, shift));
+                    L.Store(row + i, e);
+                    sum = L.Add(sum, e);
+                }
+
+                if (full < seen)
+                {
+                    V e = Power<L, V>(L.Fma(L.Load(row + full + lane), f, shift));
+                    e = Seen<L, V>(lane, seen - full, e, 0f);
+                    L.Store(row + full + lane, e);
+                    sum = L.Add(sum, e);
+                }
+
+                L.Store(lanes + lane, sum);
+            }
+
+            Vector512<float>.Zero.Store(row + ((seen + 15) & -16));
+            statistics[0] = largest;
+            statistics[1] = 1 / Join(lanes);
+            statistics += 2;
+            row += stride;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Slopes<L, V>(float* s, float* g, nint stride, in AttentionRows rows, float factor, float* statistics, float* means, float scale)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        V f = L.Broadcast(factor);
+        V down = L.Broadcast(scale);
+        for (int r = 0; r < rows.Count; r++)
+        {
+            int seen = rows.Seen(r);
+            int full = seen & -16;
+            int whole = (seen + 15) & -16;
+            V shift = L.Broadcast(-statistics[0]);
+            V over = L.Broadcast(statistics[1]);
+            V mean = L.Broadcast(means[r]);
+            for (int i = 0; i < full; i += L.Width)
+            {
+                V w = L.Multiply(Power<L, V>(L.Fma(L.Load(s + i), f, shift)), over);
+                L.Store(s + i, w);
+                if (g != null)
+                {
+                    L.Store(g + i, L.Multiply(L.Multiply(L.Subtract(L.Load(g + i), mean), down), w));
+                }
+            }
+
+            for (int i = full; i < whole; i += L.Width)
+            {
+                V w = L.Multiply(Power<L, V>(L.Fma(L.Load(s + i), f, shift)), over);
+                L.Store(s + i, Seen<L, V>(i - full, seen - full, w, 0f));
+                if (g != null)
+                {
+                    V slope = L.Multiply(L.Multiply(L.Subtract(L.Load(g + i), mean), down), w);
+                    L.Store(g + i, Seen<L, V>(i - full, seen - full, slope, 0f));
+                }
+            }
+
+            Vector512<float>.Zero.Store(s + whole);
+            s += stride;
+            if (g != null)
+            {
+                Vector512<float>.Zero.Store(g + whole);
+                g += stride;
+            }
+
+            statistics += 2;
+        }
+    }
+
+    // The order does not matter to a maximum. What is not a number is passed over here and makes the sum not a number.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float Largest<L, V>(float* row, int seen, float* lanes)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        V a = L.Broadcast(float.NegativeInfinity);
+        V b = a;
+        int full = seen & -16;
+        int i = 0;
+        for (; i <= full - (2 * L.Width); i += 2 * L.Width)
+        {
+            V x = L.Load(row + i);
+            a = L.IfLess(a, x, x, a);
+            x = L.Load(row + i + L.Width);
+            b = L.IfLess(b, x, x, b);
+        }
+
+        for (; i < full; i += L.Width)
+        {
+            V x = L.Load(row + i);
+            a = L.IfLess(a, x, x, a);
+        }
+
+        for (; i < seen; i += L.Width)
+        {
+            V x = Seen<L, V>(i - full, seen - full, L.Load(row + i), float.NegativeInfinity);
+            b = L.IfLess(b, x, x, b);
+        }
+
+        Vector512.Create(float.NegativeInfinity).Store(lanes);
+        L.Store(lanes, L.IfLess(a, b, b, a));
+        Vector128<float> most = Larger(Larger(Vector128.Load(lanes), Vector128.Load(lanes + 4)), Larger(Vector128.Load(lanes + 8), Vector128.Load(lanes + 12)));
+        most = Larger(most, Vector128.Shuffle(most, Vector128.Create(2, 3, 0, 1)));
+        return Larger(most, Vector128.Shuffle(most, Vector128.Create(1, 0, 3, 2))).ToScalar();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Larger(Vector128<float> a, Vector128<float> b) => Lanes128.IfLess(a, b, b, a);
+
+    /// <summary>x in those of the lanes from number <paramref name="lane"/> on that are below <paramref name="count"/>, else something instead.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Seen<L, V>(int lane, int count, V x, float instead)
+        where L : struct, ILanes<V>
+        where V : struct
+        => L.IfLess(L.Load(Lanes + lane), L.Broadcast(count), x, L.Broadcast(instead));
+
+    // Sixteen lanes added by halving.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float Join(float* lanes)
+    {
+        Vector128<float> sum = (Vector128.Load(lanes) + Vector128.Load(lanes + 8)) + (Vector128.Load(lanes + 4) + Vector128.Load(lanes + 12));
+        sum += Vector128.Shuffle(sum, Vector128.Create(2, 3, 0, 1));
+        return (sum + Vector128.Shuffle(sum, Vector128.Create(1, 0, 3, 2))).ToScalar();
+    }
+
+    // Lives as long as the process.
+    private static float* LaneNumbers()
+    {
+        float* numbers = (float*)NativeMemory.AlignedAlloc(16 * sizeof(float), 64);
+        for (int lane = 0; lane < 16; lane++)
+        {
+            numbers[lane] = lane;
+        }
+
+        return numbers;
+    }
+
+    /// <summary>2ˣ for x ≤ 0 or very little above: 0 below −100. The polynomial is within 2.6·10⁻⁹ of 2ᶠ for |f| ≤ ½.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Power<L, V>(V x)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        V rounder = L.Broadcast(Rounder);
+        V n = L.Subtract(L.Add(x, rounder), rounder);
+        V f = L.Subtract(x, n);
+        V p = L.Fma(L.Broadcast(0.0001546144469646172f), f, L.Broadcast(0.0013400428177419153f));
+        p = L.Fma(p, f, L.Broadcast(0.00961805667852609f));
+        p = L.Fma(p, f, L.Broadcast(0.05550327226670944f));
+        p = L.Fma(p, f, L.Broadcast(0.24022650922288827f));
+        p = L.Fma(p, f, L.Broadcast(0.6931472067028321f));
+        p = L.Fma(p, f, L.Broadcast(1f));
+        return L.IfLess(x, L.Broadcast(Negligible), L.Broadcast(0f), L.Scale(p, n));
+    }
+}
+
+/// <summary>Some rows of queries and how many positions each of them sees.</summary>
+/// <param name="Count">The number of rows.</param>
+/// <param name="First">Positions that the first row sees.</param>
+/// <param name="Step">How many more each next row sees: 1 along a sequence, 0 for heads of the same position.</param>
+internal readonly record struct AttentionRows(int Count, int First, int Step)
+{
+    public int Seen(int row) => First + (row * Step);
+}

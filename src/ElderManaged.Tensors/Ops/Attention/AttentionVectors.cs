@@ -1,0 +1,187 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace ElderManaged.Tensors;
+
+/// <summary>The few things attention does with single rows.</summary>
+internal static unsafe class AttentionVectors
+{
+    /// <summary>target = factor · x.</summary>
+    public static void Scaled(SimdLevel level, float* x, int count, float factor, float* target)
+    {
+        switch (level)
+        {
+            case SimdLevel.Vector512: Scaled<Lanes512, Vector512<float>>(x, count, factor, target); break;
+            case SimdLevel.Vector256: Scaled<Lanes256, Vector256<float>>(x, count, factor, target); break;
+            case SimdLevel.Vector128: Scaled<Lanes128, Vector128<float>>(x, count, factor, target); break;
+            default: Scaled<Lanes1, float>(x, count, factor, target); break;
+        }
+    }
+
+    /// <summary>Adds x to what lies at to + at, or puts it there; nothing when <paramref name="to"/> is null.</summary>
+    public static void Deliver(SimdLevel level, float* x, int count, float* to, nint at, bool add)
+    {
+        if (to == null)
+        {
+            return;
+        }
+
+        if (!add)
+        {
+            new Span<float>(x, count).CopyTo(new Span<float>(to + at, count));
+            return;
+        }
+
+        switch (level)
+        {
+            case SimdLevel.Vector512: Added<Lanes512, Vector512<float>>(x, count, to + at); break;
+            case SimdLevel.Vector256: Added<Lanes256, Vector256<float>>(x, count, to + at); break;
+            case SimdLevel.Vector128: Added<Lanes128, Vector128<float>>(x, count, to + at); break;
+            default: Added<Lanes1, float>(x, count, to + at); break;
+        }
+    }
+
+    /// <summary>y += Σ_i factors[i] · rows[i]: each element one chain of fused multiply-adds in the order of i.</summary>
+    public static void AddCombination(SimdLevel level, float* y, int width, float* factors, float* rows, nint stride, int count)
+    {
+        switch (level)
+        {
+            case SimdLevel.Vector512: Combine<Lanes512, Vector512<float>>(y, width, factors, rows, stride, count); break;
+            case SimdLevel.Vector256: Combine<Lanes256, Vector256<float>>(y, width, factors, rows, stride, count); break;
+            case SimdLevel.Vector128: Combine<Lanes128, Vector128<float>>(y, width, factors, rows, stride, count); break;
+            default: Combine<Lanes1, float>(y, width, factors, rows, stride, count); break;
+        }
+    }
+
+    /// <summary>Whether any element is infinite or not a number.</summary>
+    public static bool NotFinite(float* x, nint count)
+    {
+        Vector512<float> difference = default;
+        nint i = 0;
+        for (; i <= count - 16; i += 16)
+        {
+            Vector512<float> v = Vector512.Load(x + i);
+            difference = Vector512.FusedMultiplyAdd(v, Vector512<float>.Zero, difference); // 0, unless v is not finite
+        }
+
+        float rest = 0;
+        for (; i < count; i++)
+        {
+            rest = MathF.FusedMultiplyAdd(x[i], 0, rest);
+        }
+
+        return !Vector512.EqualsAll(difference, Vector512<float>.Zero) || rest != 0;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Scaled<L, V>(float* x, int count, float factor, float* target)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        V f = L.Broadcast(factor);
+        int i = 0;
+        for (; i <= count - L.Width; i += L.Width)
+        {
+            L.Store(target + i, L.Multiply(L.Load(x + i), f));
+        }
+
+        for (; i < count; i++)
+        {
+            target[i] = x[i] * factor;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Added<L, V>(float* x, int count, float* target)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        int i = 0;
+        for (; i <= count - L.Width; i += L.Width)
+        {
+            L.Store(target + i, L.Add(L.Load(target + i), L.Load(x + i)));
+        }
+
+        for (; i < count; i++)
+        {
+            target[i] += x[i];
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Combine<L, V>(float* y, int width, float* factors, float* rows, nint stride, int count)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        int c = 0;
+        for (; c <= width - (4 * L.Width); c += 4 * L.Width)
+        {
+            V s0 = L.Load(y + c);
+            V s1 = L.Load(y + c + L.Width);
+            V s2 = L.Load(y + c + (2 * L.Width));
+            V s3 = L.Load(y + c + (3 * L.Width));
+            float* row = rows + c;
+            for (int i = 0; i < count; i++)
+            {
+                if (Sse.IsSupported)
+                {
+                    // Heads of one position lie side by side, positions pages apart: the hardware does not foresee such steps.
+                    float* ahead = row + (32 * stride);
+                    Sse.Prefetch0(ahead);
+                    Sse.Prefetch0(ahead + L.Width);
+                    Sse.Prefetch0(ahead + (2 * L.Width));
+                    Sse.Prefetch0(ahead + (3 * L.Width));
+                }
+
+                V f = L.Broadcast(factors[i]);
+                s0 = L.Fma(f, L.Load(row), s0);
+                s1 = L.Fma(f, L.Load(row + L.Width), s1);
+                s2 = L.Fma(f, L.Load(row + (2 * L.Width)), s2);
+                s3 = L.Fma(f, L.Load(row + (3 * L.Width)), s3);
+                row += stride;
+            }
+
+            L.Store(y + c, s0);
+            L.Store(y + c + L.Width, s1);
+            L.Store(y + c + (2 * L.Width), s2);
+            L.Store(y + c + (3 * L.Width), s3);
+        }
+
+        for (; c <= width - L.Width; c += L.Width)
+        {
+            V s = L.Load(y + c);
+            float* row = rows + c;
+            for (int i = 0; i < count; i++)
+            {
+                s = L.Fma(L.Broadcast(factors[i]), L.Load(row), s);
+                row += stride;
+            }
+
+            L.Store(y + c, s);
+        }
+
+        for (; c < width; c++)
+        {
+            float s = y[c];
+            for (int i = 0; i < count; i++)
+            {
+                s = MathF.FusedMultiplyAdd(factors[i], rows[(i * stride) + c], s);
+            }
+
+            y[c] = s;
+        }
+    }
+}
+
+/// <summary>Each thread's scratch memory for attention.</summary>
+internal static unsafe class AttentionScratch
+{
+    [ThreadStatic]
+    private static AlignedBuffer? t_scratch;
+
+    /// <summary>Floats with undefined contents; valid until this thread asks again. Sizes are powers of two, so that growing sequences seldom allocate.</summary>
+    public static float* Rent(long length) => 
+        AlignedBuffer.Rent(ref t_scratch, (long)BitOperations.RoundUpToPowerOf2((ulong)length));
+}
