@@ -97,7 +97,7 @@ public static partial class Op
 
 /// <summary>The tensors and sizes of one attention call.</summary>
 /// <remarks>
-/// <see cref="Statistics"/> is what backward needs to make the softmax again: for each row and head the largest exponent and the
+/// <see cref="Statistics"/> is what backward needs to make the softmax again: for each row and head the largest score and the
 /// inverse of the sum. <see cref="PartialK"/> and <see cref="PartialV"/> take the gradients of each query head for itself, where
 /// several share a key/value head.
 /// </remarks>

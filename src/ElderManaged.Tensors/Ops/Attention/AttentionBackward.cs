@@ -26,10 +26,13 @@ internal static unsafe class AttentionBackward
     private const int MinBlockRows = 2 * GemmKernels.MaxRows;
     private const int MaxBlockRows = 8 * GemmKernels.MaxRows;
 
+    // The block's rows of q or dy in panels: 24 KB stay in the first-level cache while positions go by.
+    private const int RowRoom = 6 * 1024;
+
     /// <summary>Adds to dq; adds to dk and dv, or sets them where they are partial sums of this head.</summary>
     public static void Run(in AttentionState state, in AttentionSlice slice, int head, in AttentionSums sums)
     {
-        Work work = Prepare(state, slice, head, sums);
+        Work work = Prepare(state, slice, sums);
         work.Clear();
         work.Blocks(state, slice, head, state.Dq, GemmKernels.MaxRows);
         if (slice.Length > 1 && work.NotFinite())
@@ -42,20 +45,21 @@ internal static unsafe class AttentionBackward
         work.Deliver(slice, sums);
     }
 
-    private static Work Prepare(in AttentionState state, in AttentionSlice slice, int head, in AttentionSums sums)
+    private static Work Prepare(in AttentionState state, in AttentionSlice slice, in AttentionSums sums)
     {
         int width = slice.Width;
         int positions = slice.Past + slice.Length;
         nint stride = AttentionSoftmax.Stride(positions);
-        int blockRows = (int)Math.Min(Math.Clamp(ScoreRoom / stride / GemmKernels.MaxRows * GemmKernels.MaxRows, MinBlockRows, MaxBlockRows), slice.Length);
         int padded = AttentionTiles.PanelsWidth(width);
+        int fitting = (int)Math.Min(ScoreRoom / stride, RowRoom / padded) / GemmKernels.MaxRows * GemmKernels.MaxRows;
+        int blockRows = Math.Min(Math.Clamp(fitting, MinBlockRows, MaxBlockRows), slice.Length);
         nint turned = (nint)((positions + Panel - 1) & -Panel) * width;
         nint plane = (nint)positions * Panel;
         nint rowPlane = (nint)blockRows * Panel;
         bool slopes = state.Dq is not null || sums.Keys;
         nint sumSize = (nint)slice.Length * padded;
         long room = ((slopes ? 2 : 1) * blockRows * stride) + ((slopes ? 2 : 1) * turned) + (state.Dq is null ? 0 : (long)positions * padded)
-            + (2L * blockRows * padded) + (2 * sumSize) + (GemmKernels.MaxRows * padded) + (4 * blockRows);
+            + (2L * blockRows * padded) + (2L * blockRows * width) + (2 * sumSize) + (blockRows * padded) + (4 * blockRows);
 
         float* scratch = AttentionScratch.Rent(room);
         Work work = new()
@@ -98,12 +102,13 @@ internal static unsafe class AttentionBackward
 
         work.RowsQ = scratch;
         work.RowsDy = scratch += (nint)blockRows * padded;
-        work.SumK = scratch += (nint)blockRows * padded;
+        work.CloseQ = scratch += (nint)blockRows * padded;
+        work.CloseDy = scratch += (nint)blockRows * width;
+        work.SumK = scratch += (nint)blockRows * width;
         work.SumV = scratch += sumSize;
         work.Out = scratch += sumSize;
-        work.Means = scratch += GemmKernels.MaxRows * padded;
+        work.Means = scratch += blockRows * padded;
         work.Statistics = scratch + (2 * blockRows);
-        _ = head;
         return work;
     }
 
@@ -116,7 +121,9 @@ internal static unsafe class AttentionBackward
         public nint SumSize;
         public bool WantsKeys, WantsValues;
         public float* Weights, Slopes;  // [block rows, positions]; slopes null: not needed
-        public float* TurnedKeys, TurnedValues, Keys, RowsQ, RowsDy;
+        public float* TurnedKeys, TurnedValues, Keys;
+        public float* RowsQ, RowsDy;    // the block's rows of q and dy, in panels
+        public float* CloseQ, CloseDy;  // and as rows
         public float* SumK, SumV;       // [own rows, padded]
         public float* Out;
         public float* Means, Statistics;
@@ -128,7 +135,7 @@ internal static unsafe class AttentionBackward
         }
 
         public readonly bool NotFinite() =>
-            (WantsKeys && AttentionVectors.NotFinite(SumK, SumSize)) || (WantsValues && AttentionVectors.NotFinite(SumV, SumSize));
+            (WantsKeys && AttentionVectors.NotFinite(SumK, Width, Padded, (int)(SumSize / Padded))) || (WantsValues && AttentionVectors.NotFinite(SumV, Width, Padded, (int)(SumSize / Padded)));
 
         public readonly void Blocks(in AttentionState state, in AttentionSlice slice, int head, Tensor? dq, int heights)
         {
@@ -183,13 +190,15 @@ internal static unsafe class AttentionBackward
 
             AttentionPacking.Rows(q, slice.QueryStride, Width, rows.Count, RowsQ, RowPlane);
             AttentionPacking.Rows(dy, slice.QueryStride, Width, rows.Count, RowsDy, RowPlane);
+            AttentionPacking.Close(q, slice.QueryStride, Width, rows.Count, CloseQ);
+            AttentionPacking.Close(dy, slice.QueryStride, Width, rows.Count, CloseDy);
             int end = rows.Seen(rows.Count - 1);
             for (int p = 0; p < end; p += Panel)
             {
-                AttentionTiles.Scores(Level, rows, q, slice.QueryStride, Width, TurnedKeys + ((nint)p * Width), p, Weights, Stride);
+                AttentionTiles.Scores(Level, rows, CloseQ, Width, Width, TurnedKeys + ((nint)p * Width), p, Weights, Stride);
                 if (Slopes != null)
                 {
-                    AttentionTiles.Scores(Level, rows, dy, slice.QueryStride, Width, TurnedValues + ((nint)p * Width), p, Slopes, Stride);
+                    AttentionTiles.Scores(Level, rows, CloseDy, Width, Width, TurnedValues + ((nint)p * Width), p, Slopes, Stride);
                 }
             }
 
@@ -198,14 +207,10 @@ internal static unsafe class AttentionBackward
 
         private readonly void AddQueries(in AttentionRows rows, float* dq, nint step)
         {
-            for (int i = 0; i < rows.Count;)
+            AttentionTiles.Mix(Level, Slopes, Stride, rows, Keys, Plane, Width, Out);
+            for (int i = 0; i < rows.Count; i++)
             {
-                int height = GemmKernels.KernelRows(Level, rows.Count - i);
-                AttentionTiles.Mix(Level, Slopes + (i * Stride), Stride, new(height, rows.Seen(i), 1), Keys, Plane, Width, Out);
-                for (int r = 0; r < height; r++, i++)
-                {
-                    AttentionVectors.Deliver(Level, Out + (r * Padded), Width, dq, i * step, add: true);
-                }
+                AttentionVectors.Deliver(Level, Out + (i * Padded), Width, dq, i * step, add: true);
             }
         }
     }

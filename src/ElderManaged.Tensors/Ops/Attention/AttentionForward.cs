@@ -42,7 +42,7 @@ internal static unsafe class AttentionForward
         nint plane = (nint)positions * Panel;
 
         long room = (blockRows * stride) + ((keep ? panels : 1) * (long)width * Panel) + (single ? 0 : columnTiles * plane)
-            + (Math.Max(GemmKernels.MaxRows, single ? group : 0) * (long)columnTiles * Panel) + (2 * blockRows);
+            + (blockRows * (long)columnTiles * Panel) + (2 * blockRows) + 16 + ((long)blockRows * width);
         float* scratch = AttentionScratch.Rent(room);
         Work work = new()
         {
@@ -55,8 +55,9 @@ internal static unsafe class AttentionForward
             Scores = scratch,
             Keys = scratch += blockRows * stride,
             Values = scratch += (keep ? panels : 1) * (nint)width * Panel,
-            Out = scratch += single ? 0 : columnTiles * plane,
-            Statistics = scratch + (Math.Max(GemmKernels.MaxRows, single ? group : 0) * columnTiles * Panel),
+            Queries = scratch += single ? 0 : columnTiles * plane,
+            Out = scratch += ((nint)blockRows * width) + 15 & -16,
+            Statistics = scratch + (blockRows * columnTiles * Panel),
         };
 
         for (int head = firstHead; head < firstHead + (single ? 1 : group); head++)
@@ -106,6 +107,7 @@ internal static unsafe class AttentionForward
         public float* Scores;
         public float* Keys;
         public float* Values;
+        public float* Queries;      // the block's rows of q
         public float* Out;          // rows of y before their division
         public float* Statistics;
         private int packedKeys, packedValues;
@@ -113,6 +115,13 @@ internal static unsafe class AttentionForward
         public void Score(in AttentionSlice slice, in AttentionRows rows, float* q, nint rowStep)
         {
             int end = rows.Seen(rows.Count - 1);
+            if (rows.Count > 1 && end > Panel)
+            {
+                AttentionPacking.Close(q, rowStep, Width, rows.Count, Queries);
+                q = Queries;
+                rowStep = Width;
+            }
+
             for (int first = 0; first < end; first += Panel)
             {
                 float* panel = Keys + (Keep ? (nint)first * Width : 0);
@@ -130,16 +139,12 @@ internal static unsafe class AttentionForward
         public void Mix(in AttentionSlice slice, in AttentionRows rows, float* y)
         {
             int end = rows.Seen(rows.Count - 1);
-            AttentionPacking.Rows(slice, values: true, packedValues, end, Values + (nint)packedValues * Panel, Plane);
+            AttentionPacking.Rows(slice, values: true, packedValues, end, Values, Plane);
             packedValues = Math.Max(packedValues, end);
-            for (int i = 0; i < rows.Count;)
+            AttentionTiles.Mix(Level, Scores, Stride, rows, Values, Plane, Width, Out);
+            for (int i = 0; i < rows.Count; i++)
             {
-                int height = GemmKernels.KernelRows(Level, rows.Count - i);
-                AttentionTiles.Mix(Level, Scores + (i * Stride), Stride, rows with { Count = height, First = rows.Seen(i) }, Values, Plane, Width, Out);
-                for (int r = 0; r < height; r++, i++)
-                {
-                    AttentionVectors.Scaled(Level, Out + (r * ColumnTiles * Panel), Width, Statistics[(2 * i) + 1], y + (i * slice.QueryStride));
-                }
+                AttentionVectors.Scaled(Level, Out + (i * ColumnTiles * Panel), Width, Statistics[(2 * i) + 1], y + (i * slice.QueryStride));
             }
         }
 

@@ -8,8 +8,8 @@ namespace ElderManaged.Tensors;
 /// The softmax between the two products of attention, row by row over a block of scores.
 /// </summary>
 /// <remarks>
-/// Powers of two instead of e: with factor = log₂e/√D, softmax weights are 2^(factor·s − largest) over their sum, where largest is
-/// the maximum of factor·s. Sums run in sixteen interleaved lanes joined as a fixed tree, whatever the width of the
+/// Powers of two instead of e: with factor = log₂e/√D, softmax weights are 2^(factor·(s − largest)) over their sum. The difference
+/// comes first: it is exactly 0 for the largest score, however huge. Sums run in sixteen interleaved lanes joined as a fixed tree, whatever the width of the
 /// registers: their order depends on the number of positions alone.
 /// </remarks>
 internal static unsafe class AttentionSoftmax
@@ -33,7 +33,7 @@ internal static unsafe class AttentionSoftmax
     // Numbers of lanes, to tell which ones of the last sixteen positions a row sees.
     private static readonly float* Lanes = LaneNumbers();
 
-    /// <summary>Scores become weights that are not yet divided by their sum; its inverse and the largest exponent go to <paramref name="statistics"/>.</summary>
+    /// <summary>Scores become weights that are not yet divided by their sum; the largest score and the inverse of the sum go to <paramref name="statistics"/>.</summary>
     public static void Weights(SimdLevel level, float* scores, nint stride, in AttentionRows rows, float factor, float* statistics)
     {
         switch (level)
@@ -72,21 +72,21 @@ internal static unsafe class AttentionSoftmax
         {
             int seen = rows.Seen(r);
             int full = seen & -16;
-            float largest = factor * Largest<L, V>(row, seen, lanes);
-            V shift = L.Broadcast(-largest);
+            float largest = Largest<L, V>(row, seen, lanes);
+            V shift = L.Broadcast(largest);
             for (int lane = 0; lane < 16; lane += L.Width)
             {
                 V sum = L.Broadcast(0f);
                 for (int i = lane; i < full; i += 16)
                 {
-                    V e = Power<L, V>(L.Fma(L.Load(row + i), f, shift));
+                    V e = Power<L, V>(L.Multiply(L.Subtract(L.Load(row + i), shift), f));
                     L.Store(row + i, e);
                     sum = L.Add(sum, e);
                 }
 
                 if (full < seen)
                 {
-                    V e = Power<L, V>(L.Fma(L.Load(row + full + lane), f, shift));
+                    V e = Power<L, V>(L.Multiply(L.Subtract(L.Load(row + full + lane), shift), f));
                     e = Seen<L, V>(lane, seen - full, e, 0f);
                     L.Store(row + full + lane, e);
                     sum = L.Add(sum, e);
@@ -115,12 +115,12 @@ internal static unsafe class AttentionSoftmax
             int seen = rows.Seen(r);
             int full = seen & -16;
             int whole = (seen + 15) & -16;
-            V shift = L.Broadcast(-statistics[0]);
+            V shift = L.Broadcast(statistics[0]);
             V over = L.Broadcast(statistics[1]);
             V mean = L.Broadcast(means[r]);
             for (int i = 0; i < full; i += L.Width)
             {
-                V w = L.Multiply(Power<L, V>(L.Fma(L.Load(s + i), f, shift)), over);
+                V w = L.Multiply(Power<L, V>(L.Multiply(L.Subtract(L.Load(s + i), shift), f)), over);
                 L.Store(s + i, w);
                 if (g != null)
                 {
@@ -130,7 +130,7 @@ internal static unsafe class AttentionSoftmax
 
             for (int i = full; i < whole; i += L.Width)
             {
-                V w = L.Multiply(Power<L, V>(L.Fma(L.Load(s + i), f, shift)), over);
+                V w = L.Multiply(Power<L, V>(L.Multiply(L.Subtract(L.Load(s + i), shift), f)), over);
                 L.Store(s + i, Seen<L, V>(i - full, seen - full, w, 0f));
                 if (g != null)
                 {
@@ -164,32 +164,29 @@ internal static unsafe class AttentionSoftmax
         for (; i <= full - (2 * L.Width); i += 2 * L.Width)
         {
             V x = L.Load(row + i);
-            a = L.IfLess(a, x, x, a);
+            a = L.Max(x, a);
             x = L.Load(row + i + L.Width);
-            b = L.IfLess(b, x, x, b);
+            b = L.Max(x, b);
         }
 
         for (; i < full; i += L.Width)
         {
             V x = L.Load(row + i);
-            a = L.IfLess(a, x, x, a);
+            a = L.Max(x, a);
         }
 
         for (; i < seen; i += L.Width)
         {
             V x = Seen<L, V>(i - full, seen - full, L.Load(row + i), float.NegativeInfinity);
-            b = L.IfLess(b, x, x, b);
+            b = L.Max(x, b);
         }
 
         Vector512.Create(float.NegativeInfinity).Store(lanes);
-        L.Store(lanes, L.IfLess(a, b, b, a));
-        Vector128<float> most = Larger(Larger(Vector128.Load(lanes), Vector128.Load(lanes + 4)), Larger(Vector128.Load(lanes + 8), Vector128.Load(lanes + 12)));
-        most = Larger(most, Vector128.Shuffle(most, Vector128.Create(2, 3, 0, 1)));
-        return Larger(most, Vector128.Shuffle(most, Vector128.Create(1, 0, 3, 2))).ToScalar();
+        L.Store(lanes, L.Max(a, b));
+        Vector128<float> most = Lanes128.Max(Lanes128.Max(Vector128.Load(lanes), Vector128.Load(lanes + 4)), Lanes128.Max(Vector128.Load(lanes + 8), Vector128.Load(lanes + 12)));
+        most = Lanes128.Max(most, Vector128.Shuffle(most, Vector128.Create(2, 3, 0, 1)));
+        return Lanes128.Max(most, Vector128.Shuffle(most, Vector128.Create(1, 0, 3, 2))).ToScalar();
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Larger(Vector128<float> a, Vector128<float> b) => Lanes128.IfLess(a, b, b, a);
 
     /// <summary>x in those of the lanes from number <paramref name="lane"/> on that are below <paramref name="count"/>, else something instead.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -219,7 +216,7 @@ internal static unsafe class AttentionSoftmax
         return numbers;
     }
 
-    /// <summary>2ˣ for x ≤ 0 or very little above: 0 below −100. The polynomial is within 2.6·10⁻⁹ of 2ᶠ for |f| ≤ ½.</summary>
+    /// <summary>2ˣ for x ≤ 0: 0 below −100. The polynomial is within 2.6·10⁻⁹ of 2ᶠ for |f| ≤ ½.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Power<L, V>(V x)
         where L : struct, ILanes<V>

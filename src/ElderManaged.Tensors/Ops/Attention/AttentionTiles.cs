@@ -4,6 +4,7 @@ namespace ElderManaged.Tensors;
 internal static unsafe class AttentionTiles
 {
     private const int Panel = AttentionPacking.Panel;
+    private const int MixDepth = 128;
 
     /// <summary>
     /// Scores of rows with the up to 32 positions of one panel from <paramref name="first"/> on; tiles above the diagonal are
@@ -11,13 +12,16 @@ internal static unsafe class AttentionTiles
     /// </summary>
     public static void Scores(SimdLevel level, in AttentionRows rows, float* x, nint rowStep, int depth, float* panel, int first, float* scores, nint stride)
     {
+        TileWork work = Tile(rowStep, 1, panel, depth, stride, accumulate: false);
         for (int i = 0; i < rows.Count;)
         {
             int height = GemmKernels.KernelRows(level, rows.Count - i);
             int columns = Math.Min(Panel, rows.Seen(i + height - 1) - first);
             if (columns > 0)
             {
-                GemmKernels.Tile(level, height, columns, depth, x + (i * rowStep), rowStep, 1, panel, Panel, scores + (i * stride) + first, stride, accumulate: false);
+                work.A = x + (i * rowStep);
+                work.C = scores + (i * stride) + first;
+                GemmKernels.Tile(level, height, columns, &work);
             }
 
             i += height;
@@ -25,21 +29,49 @@ internal static unsafe class AttentionTiles
     }
 
     /// <summary>
-    /// The rows of one tile: result = weights · vectors, each as deep as it sees; vectors lie in panels, results are rows of whole panels.
+    /// result = weights · vectors, for each row as deep as it sees; vectors lie in panels, results are rows of whole panels.
     /// </summary>
     /// <remarks>
-    /// All rows go as deep as the last one, which multiplies what the others must not see by zero. If that was not a finite
+    /// <para>
+    /// 128 positions at a time: 16 KB of a panel and the weights of 48 rows, 24 KB, stay in the first-level cache for one another.
+    /// </para>
+    /// <para>
+    /// The rows of a tile go as deep as its last one, which multiplies what the others must not see by zero. If that was not a finite
     /// number, they become not a number: then they are done again one by one.
+    /// </para>
     /// </remarks>
     public static void Mix(SimdLevel level, float* weights, nint stride, in AttentionRows rows, float* vectors, nint plane, int width, float* result)
     {
         nint resultStride = PanelsWidth(width);
-        MixTo(level, rows.Count, weights, stride, rows.Seen(rows.Count - 1), vectors, plane, width, result);
-        for (int i = 0; rows.Step > 0 && i < rows.Count - 1; i++)
+        int end = rows.Seen(rows.Count - 1);
+        TileWork work = Tile(stride, 1, vectors, 0, resultStride, accumulate: false);
+        for (int first = 0; first < end; first += MixDepth)
         {
-            if (AttentionVectors.NotFinite(result + (i * resultStride), width))
+            work.Accumulate = first > 0;
+            for (int c = 0; c < width; c += Panel)
             {
-                MixTo(level, 1, weights + (i * stride), stride, rows.Seen(i), vectors, plane, width, result + (i * resultStride));
+                work.B = work.Ahead = vectors + (c / Panel * plane) + ((nint)first * Panel);
+                for (int i = 0; i < rows.Count;)
+                {
+                    int height = GemmKernels.KernelRows(level, rows.Count - i);
+                    work.Depth = Math.Min(MixDepth, rows.Seen(i + height - 1) - first);
+                    if (work.Depth > 0)
+                    {
+                        work.A = weights + (i * stride) + first;
+                        work.C = result + (i * resultStride) + c;
+                        GemmKernels.Tile(level, height, Columns(width - c), &work);
+                    }
+
+                    i += height;
+                }
+            }
+        }
+
+        if (rows.Count > 1 && AttentionVectors.NotFinite(result, width, resultStride, rows.Count))
+        {
+            for (int i = 0; i < rows.Count; i++)
+            {
+                Mix(level, weights + (i * stride), stride, new(1, rows.Seen(i), 1), vectors, plane, width, result + (i * resultStride));
             }
         }
     }
@@ -60,15 +92,18 @@ internal static unsafe class AttentionTiles
         SimdLevel level, float* weights, nint stride, int rows, int rowOf, int count, int heights, float* vectors, nint plane, int width, float* sums)
     {
         nint sumStride = PanelsWidth(width);
+        TileWork work = Tile(1, stride, null, 0, sumStride, accumulate: true);
         for (int p = 0; p < count;)
         {
-            int height = GemmKernels.KernelRows(level, Math.Min(heights, count - p));
+            int height = heights == 1 ? 1 : GemmKernels.KernelRows(level, count - p);
             int first = Math.Max(0, rowOf + p);
             for (int c = 0; c < width; c += Panel)
             {
-                GemmKernels.Tile(
-                    level, height, Columns(width - c), rows - first, weights + (first * stride) + p, 1, stride,
-                    vectors + (c / Panel * plane) + (first * Panel), Panel, sums + (p * sumStride) + c, sumStride, accumulate: true);
+                work.A = weights + (first * stride) + p;
+                work.B = work.Ahead = vectors + (c / Panel * plane) + (first * Panel);
+                work.C = sums + (p * sumStride) + c;
+                work.Depth = rows - first;
+                GemmKernels.Tile(level, height, Columns(width - c), &work);
             }
 
             p += height;
@@ -78,14 +113,19 @@ internal static unsafe class AttentionTiles
     /// <summary>The width of whole panels.</summary>
     public static int PanelsWidth(int width) => (width + Panel - 1) & -Panel;
 
-    private static void MixTo(SimdLevel level, int height, float* weights, nint stride, int depth, float* vectors, nint plane, int width, float* result)
+    // What all tiles of a product share.
+    private static TileWork Tile(nint aRow, nint aCol, float* panel, int depth, nint resultStride, bool accumulate) => new()
     {
-        nint resultStride = PanelsWidth(width);
-        for (int c = 0; c < width; c += Panel)
-        {
-            GemmKernels.Tile(level, height, Columns(width - c), depth, weights, stride, 1, vectors + (c / Panel * plane), Panel, result + c, resultStride, accumulate: false);
-        }
-    }
+        ARow = aRow,
+        ACol = aCol,
+        B = panel,
+        BRow = Panel,
+        Ldc = resultStride,
+        Depth = depth,
+        Pieces = 1,
+        Accumulate = accumulate,
+        Ahead = panel,
+    };
 
     // Panels are padded, so that the kernels may always work on whole registers.
     private static int Columns(int left) => Math.Min(Panel, left);

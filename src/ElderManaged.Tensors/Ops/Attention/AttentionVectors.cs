@@ -55,24 +55,28 @@ internal static unsafe class AttentionVectors
         }
     }
 
-    /// <summary>Whether any element is infinite or not a number.</summary>
-    public static bool NotFinite(float* x, nint count)
+    /// <summary>Whether any element of some rows is infinite or not a number.</summary>
+    public static bool NotFinite(float* x, int width, nint stride, int count)
     {
-        Vector512<float> difference = default;
-        nint i = 0;
-        for (; i <= count - 16; i += 16)
-        {
-            Vector512<float> v = Vector512.Load(x + i);
-            difference = Vector512.FusedMultiplyAdd(v, Vector512<float>.Zero, difference); // 0, unless v is not finite
-        }
-
+        Vector512<float> sum = default; // of zeros, unless something is not finite
         float rest = 0;
-        for (; i < count; i++)
+        for (int r = 0; r < count; r++)
         {
-            rest = MathF.FusedMultiplyAdd(x[i], 0, rest);
+            int i = 0;
+            for (; i <= width - 16; i += 16)
+            {
+                sum = Vector512.FusedMultiplyAdd(Vector512.Load(x + i), Vector512<float>.Zero, sum);
+            }
+
+            for (; i < width; i++)
+            {
+                rest = MathF.FusedMultiplyAdd(x[i], 0, rest);
+            }
+
+            x += stride;
         }
 
-        return !Vector512.EqualsAll(difference, Vector512<float>.Zero) || rest != 0;
+        return !Vector512.EqualsAll(sum, Vector512<float>.Zero) || rest != 0;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -55,13 +55,14 @@ public static partial class Op
     private static Tensor Rope(Tensor x, ReadOnlySpan<int> positions, RopeState state)
     {
         Tensor y = Tape.NewTensor(x.Shape);
-        RopeKernel.Run(x, y, positions, state, backward: false);
+        RopeKernel.Run(x, y, positions, state, backward: false, add: false);
         return !Tape.Wants(x)
             ? y
             : GradNode.Record("Rope", y, state, static (s, y) =>
             {
                 ReadOnlySpan<int> positions = s.Layout is { } layout ? layout.Positions : MemoryMarshal.Cast<float, int>(s.Kept!.Span);
-                RopeKernel.Run(y.Grad!, s.X.GradSink(), positions, s, backward: true);
+                Tensor dx = s.X.GradSink(out bool fresh);
+                RopeKernel.Run(y.Grad!, dx, positions, s, backward: true, add: !fresh);
             });
     }
 

@@ -29,6 +29,17 @@ internal sealed class RopeTable
                 sin[(position * half) + i] = (float)s;
             }
         }
+
+        PairCos = new FloatBuffer(positions * headWidth, zeroed: false);
+        PairSin = new FloatBuffer(positions * headWidth, zeroed: false);
+        Span<float> pairCos = PairCos.Span(0, positions * headWidth);
+        Span<float> pairSin = PairSin.Span(0, positions * headWidth);
+        for (int i = 0; i < cos.Length; i++)
+        {
+            pairCos[2 * i] = pairCos[(2 * i) + 1] = cos[i];
+            pairSin[2 * i] = -sin[i];
+            pairSin[(2 * i) + 1] = sin[i];
+        }
     }
 
     /// <summary>How many positions the table holds.</summary>
@@ -39,6 +50,12 @@ internal sealed class RopeTable
 
     /// <summary>[positions, d/2].</summary>
     public FloatBuffer Sin { get; }
+
+    /// <summary>For interleaved pairs [positions, d]: each cos twice.</summary>
+    public FloatBuffer PairCos { get; }
+
+    /// <summary>For interleaved pairs [positions, d]: each sin twice, at first with the opposite sign.</summary>
+    public FloatBuffer PairSin { get; }
 
     /// <summary>A table that holds at least the positions 0 … <paramref name="last"/>. Safe from any thread.</summary>
     public static RopeTable For(int headWidth, float theta, int last)

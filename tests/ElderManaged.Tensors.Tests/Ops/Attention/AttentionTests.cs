@@ -37,6 +37,151 @@ public sealed class AttentionTests
         };
     }));
 
+    // Several blocks of rows, several steps of positions, and every kind of head width.
+    [Theory]
+    [InlineData(2, 1, 64, 150, 0)]
+    [InlineData(3, 3, 16, 210, 5)]
+    [InlineData(2, 2, 48, 101, 70)]
+    [InlineData(4, 2, 80, 67, 0)]
+    [InlineData(1, 1, 128, 131, 40)]
+    [InlineData(6, 2, 64, 1, 300)]
+    [InlineData(2, 1, 250, 34, 31)]
+    public void LongSequences(int heads, int kvHeads, int width, int length, int pastLength)
+    {
+        RandomSource random = new(11);
+        SequenceLayout layout = new([length], [pastLength]);
+        KeyValueSegment?[] past = [Segment(random, kvHeads * width, pastLength)];
+        Tensor q = LinearTests.Random(random, new Shape(length, heads * width));
+        Tensor k = LinearTests.Random(random, new Shape(length, kvHeads * width));
+        Tensor v = LinearTests.Random(random, k.Shape);
+        float[][] found = Threads.ValueAndGradients(() => Op.Attention(q, k, v, heads, kvHeads, layout, past), q, k, v);
+
+        float[] dy = new float[q.Length];
+        new RandomSource(99).FillGaussian(dy, 1);
+        AttentionPlain plain = new(heads, kvHeads, width, layout, past);
+        double[][] x = new[] { q, k, v }.Select(t => t.Span.ToArray().Select(e => (double)e).ToArray()).ToArray();
+        double[][] gradients = plain.Backward(x[0], x[1], x[2], dy.Select(e => (double)e).ToArray());
+        OpChecks.AssertClose(plain.Forward(x[0], x[1], x[2]), found[0], OpChecks.KernelTolerance, "value");
+        for (int i = 0; i < 3; i++)
+        {
+            OpChecks.AssertClose(gradients[i], found[i + 1], OpChecks.KernelTolerance, $"gradient of input {i}");
+        }
+    }
+
+    [Theory]
+    [InlineData(SimdLevel.Vector256)]
+    [InlineData(SimdLevel.Vector128)]
+    [InlineData(SimdLevel.Scalar)]
+    public void EverySimdLevelGivesTheSameBits(SimdLevel level)
+    {
+        const int Heads = 4, KvHeads = 2, Width = 40;
+        RandomSource random = new(12);
+        SequenceLayout layout = new([61, 1, 14], [0, 77, 3]);
+        KeyValueSegment?[] past = [null, Segment(random, KvHeads * Width, 77), Segment(random, KvHeads * Width, 3)];
+        Tensor q = LinearTests.Random(random, new Shape(layout.Rows, Heads * Width));
+        Tensor k = LinearTests.Random(random, new Shape(layout.Rows, KvHeads * Width));
+        Tensor v = LinearTests.Random(random, k.Shape);
+        float[][] Compute() => Threads.ValueAndGradients(() => Op.Attention(q, k, v, Heads, KvHeads, layout, past), q, k, v);
+        float[][] best = Compute();
+        if (level <= Simd.Best)
+        {
+            using (Simd.Force(level))
+            {
+                Assert.Equal(best, Compute());
+            }
+        }
+    }
+
+    [Fact]
+    public void HugeScoresDoNotOverflow()
+    {
+        const int Length = 20, Width = 32;
+        RandomSource random = new(13);
+        Tensor q = LinearTests.Random(random, new Shape(Length, Width));
+        Tensor k = LinearTests.Random(random, q.Shape);
+        Tensor v = LinearTests.Random(random, q.Shape);
+        foreach (ref float x in q.Span)
+        {
+            x *= 1e17f;
+        }
+
+        foreach (ref float x in k.Span)
+        {
+            x *= 1e17f;
+        }
+
+        foreach (float[] values in Threads.ValueAndGradients(() => Op.Attention(q, k, v, 1, 1, new SequenceLayout([Length])), v))
+        {
+            Assert.All(values, x => Assert.True(float.IsFinite(x)));
+        }
+    }
+
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(float.PositiveInfinity)]
+    [InlineData(float.NegativeInfinity)]
+    public void WhatIsNotFiniteReachesOnlyRowsThatSeeIt(float bad)
+    {
+        const int Length = 29, Width = 24, At = 17;
+        RandomSource random = new(14);
+        Tensor q = LinearTests.Random(random, new Shape(Length, Width));
+        Tensor k = LinearTests.Random(random, q.Shape);
+        Tensor v = LinearTests.Random(random, q.Shape);
+        SequenceLayout layout = new([Length]);
+        float[][] before = Threads.ValueAndGradients(() => Op.Attention(q, k, v, 1, 1, layout), q, k, v);
+        v[At, 3] = bad;
+        k[At, 5] = float.NaN;
+        float[][] after = Threads.ValueAndGradients(() => Op.Attention(q, k, v, 1, 1, layout), q, k, v);
+
+        // Values and gradients of queries: rows before it keep their bits, rows from it on are not numbers.
+        foreach (int what in new[] { 0, 1 })
+        {
+            Assert.Equal(before[what].AsSpan(0, At * Width).ToArray(), after[what].AsSpan(0, At * Width).ToArray());
+            Assert.All(after[what].AsSpan(At * Width).ToArray(), x => Assert.True(float.IsNaN(x)));
+        }
+
+        // Keys and values: what only the bad rows see.
+        Assert.All(after[3].AsSpan(At * Width).ToArray(), x => Assert.True(float.IsNaN(x)));
+    }
+
+    [Fact]
+    public void ABadLaterQueryDoesNotReachGradientsOfLaterPositions()
+    {
+        const int Length = 30, Width = 16, At = 4;
+        RandomSource random = new(15);
+        Tensor q = LinearTests.Random(random, new Shape(Length, Width));
+        Tensor k = LinearTests.Random(random, q.Shape);
+        Tensor v = LinearTests.Random(random, q.Shape);
+        SequenceLayout layout = new([Length]);
+        float[][] before = Threads.ValueAndGradients(() => Op.Attention(q, k, v, 1, 1, layout), q, k, v);
+        q[At, 0] = float.NaN; // row At sees positions 0 … At only
+        float[][] after = Threads.ValueAndGradients(() => Op.Attention(q, k, v, 1, 1, layout), q, k, v);
+        foreach (int what in new[] { 2, 3 })
+        {
+            Assert.All(after[what].AsSpan(0, (At + 1) * Width).ToArray(), x => Assert.True(float.IsNaN(x)));
+            Assert.Equal(before[what].AsSpan((At + 1) * Width).ToArray(), after[what].AsSpan((At + 1) * Width).ToArray());
+        }
+    }
+
+    [Fact]
+    public void OneTokenAtATimeGivesTheBitsOfTheFullPass()
+    {
+        const int Heads = 6, KvHeads = 2, Width = 24, Length = 75;
+        RandomSource random = new(16);
+        Tensor q = LinearTests.Random(random, new Shape(Length, Heads * Width));
+        Tensor k = LinearTests.Random(random, new Shape(Length, KvHeads * Width));
+        Tensor v = LinearTests.Random(random, k.Shape);
+        Tensor full = Op.Attention(q, k, v, Heads, KvHeads, new SequenceLayout([Length]));
+        KeyValueSegment cache = new(KvHeads * Width);
+        for (int t = 0; t < Length; t++)
+        {
+            Tensor row = Op.Attention(
+                Op.SliceRows(q, t, 1), Op.SliceRows(k, t, 1), Op.SliceRows(v, t, 1), Heads, KvHeads, new SequenceLayout([1], [t]), [cache]);
+            Assert.Equal(full.Row(t).ToArray(), row.Span.ToArray());
+            cache.Append(k.Row(t), v.Row(t));
+        }
+    }
+
     [Theory]
     [InlineData(32)]
     [InlineData(13)]

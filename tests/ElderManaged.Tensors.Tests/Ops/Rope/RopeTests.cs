@@ -81,6 +81,35 @@ public sealed class RopeTests
         Assert.Equal([float.NaN, float.PositiveInfinity, float.NaN, float.PositiveInfinity], y.Span.ToArray());
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void EverySimdLevelGivesTheSameBits(bool interleaved)
+    {
+        Tensor x = LinearTests.Random(new RandomSource(8), new Shape(5, 3 * 46));
+        float[][] Compute() => Threads.ValueAndGradients(() => Op.Rope(x, [4, 0, 7, 90, 2], 46, 10000, interleaved), x);
+        float[][] best = Compute();
+        for (SimdLevel level = SimdLevel.Scalar; level < Simd.Best; level++)
+        {
+            using (Simd.Force(level))
+            {
+                Assert.Equal(best, Compute());
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void GradientsOfTwoUsesAreAdded(bool interleaved)
+    {
+        Tensor x = LinearTests.Random(new RandomSource(9), new Shape(3, 40));
+        float[] once = Threads.ValueAndGradients(() => Op.Rope(x, [1, 2, 3], 20, 10000, interleaved), x)[1];
+        float[] twice = Threads.ValueAndGradients(
+            () => Op.Add(Op.Rope(x, [1, 2, 3], 20, 10000, interleaved), Op.Rope(x, [1, 2, 3], 20, 10000, interleaved)), x)[1];
+        Assert.Equal(once.Select(g => 2 * g).ToArray(), twice);
+    }
+
     [Fact]
     public void ThreadsDoNotChangeBits()
     {
