@@ -6,24 +6,22 @@ namespace ElderManaged.Tensors;
 // follow each other along k. Numbers that share a scale are a group of k:
 //
 //   group:  scales of 64 lanes | minima of 64 lanes | words of k = 0… : 64 lanes | words of the next k : 64 lanes | …
-//   word:   16 bits   [k, k+1]     8 bits   [k … k+3]     4 bits   [k … k+7]       (the lowest bits are the first k)
+//   word:   16 bits  [k, k+1]     8 bits  [k+3, k, k+1, k+2]     4 bits  [k … k+7]       (from the lowest bits up)
 //
 // A format says how a word becomes weights, w = fma(scale, code, minimum), two consecutive k at a time, in registers of any width.
 
 /// <summary>How a word becomes codes.</summary>
-internal unsafe interface IWordCodes
+internal interface IWordCodes
 {
     /// <summary>Numbers in a word.</summary>
     static abstract int InWord { get; }
 
-    /// <summary>Bytes from one pair of numbers to the next inside a word.</summary>
-    static abstract int PairBytes { get; }
-
-    /// <summary>The codes of a pair, as floats.</summary>
-    /// <param name="words">The first lane's word plus <see cref="PairBytes"/> for each pair before this one.</param>
+    /// <summary>Two neighbouring codes as floats.</summary>
+    /// <param name="words">A register of words.</param>
+    /// <param name="pair">Which pair, 0 up to half of <see cref="InWord"/>; a constant where it is called.</param>
     /// <param name="first">Code of the even k.</param>
     /// <param name="second">Code of the odd k.</param>
-    static abstract void Pair<L, B, V>(byte* words, out V first, out V second)
+    static abstract void Pair<L, B, V>(V words, int pair, out V first, out V second)
         where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>
         where V : struct;
@@ -71,106 +69,93 @@ internal static class HalfBits
         return Upper<L, B, V>(InUpper(lane) ? two : B.ShiftLeft(two, 16));
     }
 
-    public static int WordOf(int lane) => (lane / 32 * 16) + (lane % 16);
+    public static int WordOf(int lane) => (lane >> 5 << 4) + (lane & 15);
 
-    public static bool InUpper(int lane) => lane % 32 >= 16;
+    public static bool InUpper(int lane) => (lane & 16) != 0;
 }
 
 /// <summary>Two float16 in a word.</summary>
-internal readonly unsafe struct Float16Codes : IWordCodes
+internal readonly struct Float16Codes : IWordCodes
 {
     public static int InWord => 2;
 
-    public static int PairBytes => 4;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Pair<L, B, V>(byte* words, out V first, out V second)
+    public static void Pair<L, B, V>(V words, int pair, out V first, out V second)
         where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>
         where V : struct
     {
-        V two = B.Load(words);
-        first = HalfBits.Upper<L, B, V>(B.ShiftLeft(two, 16));
-        second = HalfBits.Upper<L, B, V>(two);
+        first = HalfBits.Upper<L, B, V>(B.ShiftLeft(words, 16));
+        second = HalfBits.Upper<L, B, V>(words);
     }
 }
 
 /// <summary>Two bfloat16 in a word.</summary>
-internal readonly unsafe struct BFloat16Codes : IWordCodes
+internal readonly struct BFloat16Codes : IWordCodes
 {
     public static int InWord => 2;
 
-    public static int PairBytes => 4;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Pair<L, B, V>(byte* words, out V first, out V second)
+    public static void Pair<L, B, V>(V words, int pair, out V first, out V second)
         where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>
         where V : struct
     {
-        V two = B.Load(words);
-        first = B.ShiftLeft(two, 16);
-        second = B.And(two, 0xFFFF_0000);
+        first = B.ShiftLeft(words, 16);
+        second = B.And(words, 0xFFFF_0000);
     }
 }
 
 /// <summary>
-/// Four bytes q + 128 in a word, as 1 + (q + 128)·2⁻¹⁵: a byte becomes such a float by laying it into the mantissa of 1. Which byte
-/// lands on bits 8…15 is chosen by the address of the load, so nothing is shifted.
+/// Four bytes q + 128 in a word, as 1 + (q + 128)·2⁻¹⁵: a byte becomes such a float by laying it into the mantissa of 1, at bits
+/// 8…15. (There its product with a float16 scale is exact; further down it would not be.)
 /// </summary>
-internal readonly unsafe struct MantissaByteCodes : IWordCodes
+internal readonly struct MantissaByteCodes : IWordCodes
 {
     public static int InWord => 4;
 
-    public static int PairBytes => 2;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Pair<L, B, V>(byte* words, out V first, out V second)
+    public static void Pair<L, B, V>(V words, int pair, out V first, out V second)
         where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>
         where V : struct
     {
-        first = B.AndOr(B.Load(words - 1), 0xFF00, 0x3F80_0000);
-        second = B.AndOr(B.Load(words), 0xFF00, 0x3F80_0000);
+        first = B.AndOr(pair == 0 ? words : B.ShiftRight(words, 16), 0xFF00, 0x3F80_0000);
+        second = B.AndOr(pair == 0 ? B.ShiftRight(words, 8) : B.ShiftLeft(words, 8), 0xFF00, 0x3F80_0000);
     }
 }
 
 /// <summary>Four bytes q + 128 in a word, as q.</summary>
-internal readonly unsafe struct ByteCodes : IWordCodes
+internal readonly struct ByteCodes : IWordCodes
 {
     public static int InWord => 4;
 
-    public static int PairBytes => 2;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Pair<L, B, V>(byte* words, out V first, out V second)
+    public static void Pair<L, B, V>(V words, int pair, out V first, out V second)
         where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>
         where V : struct
     {
         // 2¹⁵ + (q + 128) in units of one: bits 8…15 of the mantissa of 2¹⁵ count 1 each.
         V zero = L.Broadcast(32768f + 128f);
-        first = L.Subtract(B.AndOr(B.Load(words - 1), 0xFF00, 0x4700_0000), zero);
-        second = L.Subtract(B.AndOr(B.Load(words), 0xFF00, 0x4700_0000), zero);
+        first = L.Subtract(B.AndOr(pair == 0 ? words : B.ShiftRight(words, 16), 0xFF00, 0x4700_0000), zero);
+        second = L.Subtract(B.AndOr(pair == 0 ? B.ShiftRight(words, 8) : B.ShiftLeft(words, 8), 0xFF00, 0x4700_0000), zero);
     }
 }
 
-/// <summary>Eight codes 0 … 15 in a word. The address of the load brings each byte down, so only every second code is shifted.</summary>
-internal readonly unsafe struct NibbleCodes : IWordCodes
+/// <summary>Eight codes 0 … 15 in a word.</summary>
+internal readonly struct NibbleCodes : IWordCodes
 {
     public static int InWord => 8;
 
-    public static int PairBytes => 1;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Pair<L, B, V>(byte* words, out V first, out V second)
+    public static void Pair<L, B, V>(V words, int pair, out V first, out V second)
         where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>
         where V : struct
     {
-        V two = B.Load(words);
-        first = B.LowNibbles(two);
-        second = B.LowNibbles(B.ShiftRight(two, 4));
+        first = B.LowNibbles(pair == 0 ? words : B.ShiftRight(words, 8 * pair));
+        second = B.LowNibbles(B.ShiftRight(words, (8 * pair) + 4));
     }
 }
 

@@ -80,7 +80,7 @@ internal readonly unsafe struct WordLayout
     /// <summary>The number itself.</summary>
     public float Value(byte* panel, int lane, int k)
     {
-        uint code = (*Word(panel, lane, k) >> (k % InWord * _bits)) & (uint)((1L << _bits) - 1);
+        uint code = (*Word(panel, lane, k) >> Shift(k)) & (uint)((1L << _bits) - 1);
         if (GroupLength == 0)
         {
             return _numbers == StoredNumbers.Float16 ? (float)BitConverter.UInt16BitsToHalf((ushort)code) : BitConverter.UInt32BitsToSingle(code << 16);
@@ -126,7 +126,7 @@ internal readonly unsafe struct WordLayout
             uint word = 0;
             for (int j = 0; j < InWord; j++)
             {
-                word |= (uint)(codes[i + j] - _codeOffset) << (j * _bits);
+                word |= (uint)(codes[i + j] - _codeOffset) << Shift(j);
             }
 
             *words = word;
@@ -134,6 +134,9 @@ internal readonly unsafe struct WordLayout
 
         return _scaling >= Scaling.Single || (float.IsFinite(scale) && float.IsFinite(minimum));
     }
+
+    // Of four bytes the first is the second: it then needs no shift to become part of a mantissa.
+    private int Shift(int k) => _bits == 8 ? (k + 1) % 4 * 8 : k % InWord * _bits;
 
     private static float HalfAt(byte* scales, int lane) => (float)BitConverter.UInt16BitsToHalf(*HalfPlace(scales, lane));
 
