@@ -183,20 +183,25 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
         int inputs = Math.Min(work.PanelsPerPart * Width, InFeatures - firstInput);
         int panelsOfInputs = (inputs + Width - 1) / Width;
         float* turned = AlignedBuffer.Rent(ref t_turned, (long)panelsOfInputs * Width * UnpackedDepth);
-        float* block = AlignedBuffer.Rent(ref t_unpacked, (long)Lanes * UnpackedDepth);
+        float* block = AlignedBuffer.Rent(ref t_unpacked, Lanes * Lanes);
         for (int o0 = 0; o0 < OutFeatures; o0 += UnpackedDepth)
         {
             int outputs = Math.Min(UnpackedDepth, OutFeatures - o0);
             for (int o = o0; o < o0 + outputs; o += Lanes)
             {
-                Unpack(work.Level, o / Lanes, firstInput, inputs, block);
-                for (int lane = 0; lane < Math.Min(Lanes, OutFeatures - o); lane += Width)
+                // In squares that stay in the first-level cache between unpacking and turning.
+                for (int i = 0; i < inputs; i += Lanes)
                 {
-                    for (int i = 0; i < inputs; i += Width)
+                    int depth = Math.Min(Lanes, inputs - i);
+                    Unpack(work.Level, o / Lanes, firstInput + i, depth, block);
+                    for (int lane = 0; lane < Math.Min(Lanes, OutFeatures - o); lane += Width)
                     {
-                        float* piece = block + (lane * (nint)inputs) + ((nint)i * Width);
-                        float* target = turned + ((nint)i * outputs) + ((nint)(o - o0 + lane) * Width);
-                        GemmPacking.Panel(true, piece, Width, Math.Min(Width, OutFeatures - o - lane), Math.Min(Width, inputs - i), target);
+                        for (int p = 0; p < depth; p += Width)
+                        {
+                            float* piece = block + (lane * (nint)depth) + ((nint)p * Width);
+                            float* target = turned + ((nint)(i + p) * outputs) + ((nint)(o - o0 + lane) * Width);
+                            GemmPacking.Panel(true, piece, Width, Math.Min(Width, OutFeatures - o - lane), Math.Min(Width, depth - p), target);
+                        }
                     }
                 }
             }
