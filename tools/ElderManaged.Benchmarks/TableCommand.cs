@@ -7,7 +7,7 @@ namespace ElderManaged.Benchmarks;
 /// <summary>Measures the sections one after the other and prints what they found, also when stopped half-way.</summary>
 internal static class TableCommand
 {
-    private const int Interrupted = 130, WrongInput = 2;
+    private const int Interrupted = 130, WrongInput = 2, Failed = 1;
 
     // The limit is ten minutes; starting takes some seconds, and so does what begins just before the end.
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(555);
@@ -31,6 +31,7 @@ internal static class TableCommand
 
         Sampler sampler = new(quick ? 2 : 3, cancellation);
         bool stopped = false;
+        string? failure = null;
         List<ResultTable> tables = [];
         Machine? machine = null;
         try
@@ -51,6 +52,10 @@ internal static class TableCommand
         {
             stopped = true;
         }
+        catch (InvalidOperationException e)
+        {
+            failure = e.Message; // what was measured before is still printed
+        }
 
         if (!Console.IsErrorRedirected)
         {
@@ -58,6 +63,12 @@ internal static class TableCommand
         }
 
         Print(machine, tables, json, stopped);
+        if (failure is not null)
+        {
+            Console.Error.WriteLine(failure);
+            return Failed;
+        }
+
         if (readme is not null && machine is not null && !stopped)
         {
             File.WriteAllText(readme.FullName, MarkdownTables.ReplaceBlock(File.ReadAllText(readme.FullName), MarkdownTables.Short(machine, tables)));

@@ -32,7 +32,7 @@ internal sealed class ProductsSection : ISection
             "ONNX Runtime");
         ResultTable memory = run.Table(
             "Products, 1 and 4 rows",
-            "Ours against reading W once (forward, input gradient) or writing dW once (weight gradient) from end to end. Weights of at least 128 MiB in turn, as a model has them, so no cache holds them.",
+            "Ours against reading W once (forward, input gradient) or writing dW once (weight gradient) from end to end. Weights of at least 128 MiB in turn, as a model has them, so the caches of a core do not hold them.",
             "memory");
         run.Expect(run.Options.Threads.Count * ((shapes.Length * 3 * (many.Length + few.Length)) + (quick ? 6 : 24)));
         foreach ((int input, int output) in shapes)
