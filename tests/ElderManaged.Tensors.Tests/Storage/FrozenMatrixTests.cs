@@ -39,6 +39,30 @@ public sealed class FrozenMatrixTests
         }
     }
 
+    // Past the edges of the blocking: more rows than one block of them, more outputs than one slab, more than two panels of rows.
+    [Theory]
+    [InlineData(3100, 20, 70)]
+    [InlineData(40, 100, 530)]
+    [InlineData(500, 1300, 3)]
+    public void Both_products_equal_the_general_product_past_every_block(int outputs, int inputs, int rows)
+    {
+        float[] w = GemmCase.Numbers(outputs * inputs, 1);
+        float[] x = GemmCase.Numbers(rows * inputs, 2);
+        float[] dy = GemmCase.Numbers(rows * outputs, 3);
+        FrozenMatrix frozen = FrozenMatrix.FromDense(w, outputs, inputs);
+        float[] expected = GemmCase.Numbers(rows * outputs, 4);
+        float[] actual = (float[])expected.Clone();
+        Gemm.Multiply(false, true, rows, outputs, inputs, x, inputs, w, inputs, expected, outputs, true);
+        frozen.Multiply(x, rows, actual, true);
+        Assert.Equal(expected, actual);
+
+        expected = GemmCase.Numbers(rows * inputs, 5);
+        actual = (float[])expected.Clone();
+        Gemm.Multiply(false, false, rows, inputs, outputs, dy, outputs, w, inputs, expected, inputs, true);
+        frozen.MultiplyTransposed(dy, rows, actual, true);
+        Assert.Equal(expected, actual);
+    }
+
     [Theory]
     [MemberData(nameof(Levels))]
     public void A_row_has_the_same_bits_alone_as_among_fifty(SimdLevel level)

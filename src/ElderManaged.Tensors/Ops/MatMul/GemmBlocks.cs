@@ -215,6 +215,20 @@ internal static unsafe class GemmBlocks
 
             // A kernel reads whole panels: a plain B cannot be read in place where its columns end.
             bool inPlace = B == Source;
+            if (B == null && SourceTransposed && !packA && aCol == 1 && Depth >= 32 && GemmTurn.Serves(Level, rows))
+            {
+                int first = firstPanel * PanelWidth;
+                float* c = C + (i0 * Ldc) + first;
+                int count = Math.Min(Columns, lastPanel * PanelWidth) - first;
+                for (int i = 0; !Accumulate && i < rows; i++)
+                {
+                    new Span<float>(c + (i * Ldc), count).Clear();
+                }
+
+                GemmTurn.Run(rows, Source + (first * SourceStride), SourceStride, count, Depth, 0, a, aRow, c, Ldc);
+                return;
+            }
+
             float* onePanel = null;
             if (B == null || (inPlace && Columns % PanelWidth != 0))
             {

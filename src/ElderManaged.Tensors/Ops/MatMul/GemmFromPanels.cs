@@ -1,6 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace ElderManaged.Tensors;
 
@@ -36,10 +34,7 @@ internal static unsafe class GemmFromPanels
 
     private const int MaxRows = 512;
 
-    // Up to here the time is that of reading W.
-    private const int FewRows = 4;
-
-    // Inputs of one part then: the sums of four rows stay in the first-level cache.
+    // Inputs of one part when there are few rows: the sums of four rows stay in the first-level cache.
     private const int FewRowsInputs = 384;
 
     // Below this many multiply-adds a thread is not worth waking.
@@ -57,7 +52,7 @@ internal static unsafe class GemmFromPanels
         Product product = new() { Level = Simd.Level, Panels = panels, Inputs = inputs, Outputs = outputs };
         int strips = (inputs + GemmKernels.MaxRows - 1) / GemmKernels.MaxRows;
         int threads = (int)Math.Clamp((long)inputs * outputs * Math.Max(rows, 8) / MinPartWork, 1, CpuThreads.Count);
-        if (rows <= FewRows && Avx.IsSupported && product.Level >= SimdLevel.Vector256)
+        if (GemmTurn.Serves(product.Level, rows))
         {
             (product.Dy, product.Dx, product.Rows, product.Accumulate) = ((nint)dy, (nint)dx, rows, accumulate);
             product.Parts = (inputs + FewRowsInputs - 1) / FewRowsInputs;
@@ -235,93 +230,11 @@ internal static unsafe class GemmFromPanels
             for (int o = 0; o < Outputs; o += Width)
             {
                 float* w = Panels + (((nint)o * Inputs) + ((nint)first * Width));
-                nint jump = (nint)(Inputs - count) * Width; // from the end of this part's rows in a panel to its first one in the next
+                nint jump = (nint)(Inputs - count) * Width; // from the end of this part's inputs in a panel to the first one in the next
                 int depth = Math.Min(Width, Outputs - o);
                 float* dy = (float*)Dy + o;
-                switch (Rows)
-                {
-                    case 1: Turn<GemmTile.H1>(w, count, depth, jump, dy, Outputs, dx, Inputs); break;
-                    case 2: Turn<GemmTile.H2>(w, count, depth, jump, dy, Outputs, dx, Inputs); break;
-                    case 3: Turn<GemmTile.H3>(w, count, depth, jump, dy, Outputs, dx, Inputs); break;
-                    default: Turn<GemmTile.H4>(w, count, depth, jump, dy, Outputs, dx, Inputs); break;
-                }
+                GemmTurn.Run(Rows, w, Width, count, depth, jump, dy, Outputs, dx, Inputs);
             }
         }
-    }
-
-    // dx[i, p] ← fma(dy[i, o], w[p·32 + o], dx[i, p]) for o ascending, p in steps of 8.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Turn<H>(float* w, int count, int depth, nint jump, float* dy, nint dyRow, float* dx, nint dxRow)
-        where H : struct, GemmTile.IHeight
-    {
-        const int ahead = 32; // rows of 128 bytes
-        int whole = count & ~7;
-        int squares = depth & ~7;
-        for (int p = 0; p < whole; p += 8)
-        {
-            float* next = w + (ahead * Width) + (p + ahead >= count ? jump : 0);
-            for (int line = 0; line < 8 * Width; line += 16)
-            {
-                Prefetch.Nearest(next + line);
-            }
-
-            Vector256<float> s0 = Vector256.Load(dx + p);
-            Vector256<float> s1 = H.Rows > 1 ? Vector256.Load(dx + dxRow + p) : default;
-            Vector256<float> s2 = H.Rows > 2 ? Vector256.Load(dx + (2 * dxRow) + p) : default;
-            Vector256<float> s3 = H.Rows > 3 ? Vector256.Load(dx + (3 * dxRow) + p) : default;
-            for (int o = 0; o < squares; o += 4)
-            {
-                // Row r in the low half, row r + 4 in the high half; then two rounds of zipping turn 8 rows of 4 into 4 rows of 8.
-                float* q = w + o;
-                Vector256<float> r0 = Vector256.Create(Vector128.Load(q), Vector128.Load(q + (4 * Width)));
-                Vector256<float> r1 = Vector256.Create(Vector128.Load(q + Width), Vector128.Load(q + (5 * Width)));
-                Vector256<float> r2 = Vector256.Create(Vector128.Load(q + (2 * Width)), Vector128.Load(q + (6 * Width)));
-                Vector256<float> r3 = Vector256.Create(Vector128.Load(q + (3 * Width)), Vector128.Load(q + (7 * Width)));
-                Vector256<double> low01 = Avx.UnpackLow(r0, r1).AsDouble();
-                Vector256<double> high01 = Avx.UnpackHigh(r0, r1).AsDouble();
-                Vector256<double> low23 = Avx.UnpackLow(r2, r3).AsDouble();
-                Vector256<double> high23 = Avx.UnpackHigh(r2, r3).AsDouble();
-                Vector256<float> w0 = Avx.UnpackLow(low01, low23).AsSingle();
-                Vector256<float> w1 = Avx.UnpackHigh(low01, low23).AsSingle();
-                Vector256<float> w2 = Avx.UnpackLow(high01, high23).AsSingle();
-                Vector256<float> w3 = Avx.UnpackHigh(high01, high23).AsSingle();
-                float* y = dy + o;
-                s0 = Add(s0, w0, w1, w2, w3, y);
-                if (H.Rows > 1) { s1 = Add(s1, w0, w1, w2, w3, y + dyRow); }
-                if (H.Rows > 2) { s2 = Add(s2, w0, w1, w2, w3, y + (2 * dyRow)); }
-                if (H.Rows > 3) { s3 = Add(s3, w0, w1, w2, w3, y + (3 * dyRow)); }
-            }
-
-            s0.Store(dx + p);
-            if (H.Rows > 1) { s1.Store(dx + dxRow + p); }
-            if (H.Rows > 2) { s2.Store(dx + (2 * dxRow) + p); }
-            if (H.Rows > 3) { s3.Store(dx + (3 * dxRow) + p); }
-            w += 8 * Width;
-        }
-
-        // What is left of the outputs, and of the inputs.
-        w -= (nint)whole * Width;
-        for (int i = 0; i < H.Rows; i++)
-        {
-            for (int p = squares < depth ? 0 : whole; p < count; p++)
-            {
-                float sum = dx[(i * dxRow) + p];
-                for (int o = p < whole ? squares : 0; o < depth; o++)
-                {
-                    sum = MathF.FusedMultiplyAdd(dy[(i * dyRow) + o], w[((nint)p * Width) + o], sum);
-                }
-
-                dx[(i * dxRow) + p] = sum;
-            }
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Add(Vector256<float> sum, Vector256<float> w0, Vector256<float> w1, Vector256<float> w2, Vector256<float> w3, float* y)
-    {
-        sum = Vector256.FusedMultiplyAdd(Vector256.Create(y[0]), w0, sum);
-        sum = Vector256.FusedMultiplyAdd(Vector256.Create(y[1]), w1, sum);
-        sum = Vector256.FusedMultiplyAdd(Vector256.Create(y[2]), w2, sum);
-        return Vector256.FusedMultiplyAdd(Vector256.Create(y[3]), w3, sum);
     }
 }

@@ -119,12 +119,20 @@ internal static unsafe class GemmPacking
         }
     }
 
-    // target[p·targetStride + j] = source[p·stride + j]
+    // target[p·targetStride + j] = source[p·stride + j]. A length that the compiler knows becomes a few moves instead of a call.
     private static void CopyRows(float* source, nint stride, nint k, int columns, float* target, nint targetStride)
     {
         for (nint p = 0; p < k; p++)
         {
-            Unsafe.CopyBlockUnaligned(target, source, (uint)columns * sizeof(float));
+            switch (columns)
+            {
+                case 32: Unsafe.CopyBlockUnaligned(target, source, 32 * sizeof(float)); break;
+                case 16: Unsafe.CopyBlockUnaligned(target, source, 16 * sizeof(float)); break;
+                case 8: Unsafe.CopyBlockUnaligned(target, source, 8 * sizeof(float)); break;
+                case 4: Unsafe.CopyBlockUnaligned(target, source, 4 * sizeof(float)); break;
+                default: Unsafe.CopyBlockUnaligned(target, source, (uint)columns * sizeof(float)); break;
+            }
+
             source += stride;
             target += targetStride;
         }

@@ -149,7 +149,7 @@ internal static unsafe class GemmTile
                 V br = L.Load(b + L.Width);
                 b += bRow;
                 Prefetch.Near(ahead);
-                Prefetch.Near(ahead + 16);
+                if (L.Width >= 16) { Prefetch.Near(ahead + 16); }
                 ahead += aheadStep;
                 { V x = L.Broadcast(*a); l0 = L.Fma(x, bl, l0); r0 = L.Fma(x, br, r0); }
                 if (H.Rows > 1) { V x = L.Broadcast(a[aRow]); l1 = L.Fma(x, bl, l1); r1 = L.Fma(x, br, r1); }
@@ -163,7 +163,10 @@ internal static unsafe class GemmTile
                 if (H.Rows > 9) { V x = L.Broadcast(*a9); l9 = L.Fma(x, bl, l9); r9 = L.Fma(x, br, r9); }
                 if (H.Rows > 10) { V x = L.Broadcast(a9[aRow]); l10 = L.Fma(x, bl, l10); r10 = L.Fma(x, br, r10); }
                 if (H.Rows > 11) { V x = L.Broadcast(a9[aRow2]); l11 = L.Fma(x, bl, l11); r11 = L.Fma(x, br, r11); }
-                a += aCol; a3 += aCol; a6 += aCol; a9 += aCol;
+                a += aCol;
+                if (H.Rows > 3) { a3 += aCol; }
+                if (H.Rows > 6) { a6 += aCol; }
+                if (H.Rows > 9) { a9 += aCol; }
             }
 
             piece += w->APiece;
@@ -255,7 +258,10 @@ internal static unsafe class GemmTile
                 if (H.Rows > 9) { s9 = L.Fma(L.Broadcast(*a9), x, s9); }
                 if (H.Rows > 10) { s10 = L.Fma(L.Broadcast(a9[aRow]), x, s10); }
                 if (H.Rows > 11) { s11 = L.Fma(L.Broadcast(a9[aRow2]), x, s11); }
-                a += aCol; a3 += aCol; a6 += aCol; a9 += aCol;
+                a += aCol;
+                if (H.Rows > 3) { a3 += aCol; }
+                if (H.Rows > 6) { a6 += aCol; }
+                if (H.Rows > 9) { a9 += aCol; }
             }
 
             piece += w->APiece;

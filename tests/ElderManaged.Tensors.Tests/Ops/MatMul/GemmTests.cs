@@ -118,6 +118,30 @@ public sealed class GemmTests
         }
     }
 
+    // Sums and products below the normal range keep their bits: nothing is flushed to zero.
+    [Theory]
+    [MemberData(nameof(Levels))]
+    public void Subnormal_numbers_are_computed_with(SimdLevel level)
+    {
+        using Simd.ForcedLevel forced = Simd.Force(level);
+        const int k = 40;
+        float smallest = float.Epsilon;
+        foreach (int m in new[] { 1, 3, 13, 30 })
+        {
+            foreach (bool transB in new[] { false, true })
+            {
+                const int n = 37;
+                float[] a = new float[m * k];
+                float[] b = new float[n * k];
+                float[] c = new float[m * n];
+                Array.Fill(a, 3 * smallest);
+                Array.Fill(b, 1f);
+                Gemm.Multiply(false, transB, m, n, k, a, k, b, transB ? k : n, c, n);
+                Assert.All(c, value => Assert.Equal(3 * k * smallest, value));
+            }
+        }
+    }
+
     [Fact]
     public void Allocates_nothing_once_warm()
     {
