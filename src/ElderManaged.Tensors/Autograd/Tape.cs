@@ -150,6 +150,7 @@ public sealed class Tape : IDisposable
 
         nodes.Clear();
         owned.Clear();
+        pool.EndScope();
         active = false;
         current = outer;
         outer = null;
