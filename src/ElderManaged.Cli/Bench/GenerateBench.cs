@@ -8,10 +8,11 @@ namespace ElderManaged.Cli.Bench;
 /// <summary>What generating cost; times in seconds.</summary>
 /// <param name="Prompt">The pass over the prompt.</param>
 /// <param name="Token">One new token, the median.</param>
+/// <param name="TokenProducts">The products with frozen weights of one token, done again with nothing around them.</param>
 /// <param name="WeightBytes">Stored bytes of weights that one token reads.</param>
 /// <param name="Bandwidth">Bytes a second that plain reading reaches with as many threads.</param>
 /// <param name="AllocatedPerToken">Managed bytes.</param>
-internal sealed record GenerateBenchResult(double Prompt, double Token, double WeightBytes, double Bandwidth, long AllocatedPerToken)
+internal sealed record GenerateBenchResult(double Prompt, double Token, double TokenProducts, double WeightBytes, double Bandwidth, long AllocatedPerToken)
 {
     /// <summary>The time of a token over the time of reading the weights once.</summary>
     public double Ratio => Token / (WeightBytes / Bandwidth);
@@ -43,7 +44,7 @@ internal static class GenerateBench
         double weightBytes = log.Matrices.Sum(m => (double)m.Numbers.ByteCount((long)m.OutFeatures * m.InFeatures));
         Generator.Generate(batch, new GenerationOptions { MaxTokens = WarmUpTokens, IgnoreEnd = true }, cancellationToken: cancellationToken);
 
-        List<double> prompts = [], each = [], allocated = [], bandwidths = [];
+        List<double> prompts = [], each = [], products = [], allocated = [], bandwidths = [];
         for (int round = 0; round < Rounds; round++)
         {
             progress($"round {round + 1} of {Rounds}");
@@ -70,10 +71,12 @@ internal static class GenerateBench
             // The first also sets up the loop.
             each.AddRange(seconds.Skip(1).Take(done - 1));
             allocated.AddRange(bytes.Skip(1).Take(done - 1).Select(b => (double)b));
+            products.Add(Statistics.MedianSeconds(log.Replay));
             bandwidths.Add(ReadBandwidth.Measure(weightBytes));
         }
 
         return new GenerateBenchResult(
-            Statistics.Median(prompts), Statistics.Median(each), weightBytes, Statistics.Median(bandwidths), (long)Statistics.Median(allocated));
+            Statistics.Median(prompts), Statistics.Median(each), Statistics.Median(products), weightBytes, Statistics.Median(bandwidths),
+            (long)Statistics.Median(allocated));
     }
 }

@@ -1,6 +1,6 @@
 using System.Diagnostics;
-using System.Numerics;
-using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using ElderManaged.Tensors;
 
 namespace ElderManaged.Cli.Bench;
@@ -11,7 +11,7 @@ internal static class ReadBandwidth
     private const int PartLength = 1 << 18; // 1 MiB of floats for a thread at a time
     private const long LeastBytes = 64L << 20;
     private const int MostFloats = 1 << 29; // 2 GiB: far beyond any cache
-    private const int Rounds = 7;
+    private const int Rounds = 9;
 
     /// <summary>Bytes a second, the median of several passes.</summary>
     /// <param name="bytes">How much is read in a pass: as much as is to be compared, because the last cache may hold a part of it.</param>
@@ -36,23 +36,31 @@ internal static class ReadBandwidth
         return numbers.Length * (double)sizeof(float) / Statistics.Median(seconds);
     }
 
-    private static float Sum(ReadOnlySpan<float> values)
+    // Several cache lines in flight on each of four streams, and the next page's lines asked for ahead: what reads fastest here.
+    private static unsafe float Sum(ReadOnlySpan<float> values)
     {
-        ReadOnlySpan<Vector<float>> vectors = MemoryMarshal.Cast<float, Vector<float>>(values);
-        Vector<float> a = default, b = default, c = default, d = default, e = default, f = default, g = default, h = default;
-        int i = 0;
-        for (; i <= vectors.Length - 8; i += 8)
+        const int Ahead = 4096 / sizeof(float);
+        int quarter = values.Length / 64 * 16;
+        Vector512<float> a = default, b = default, c = default, d = default;
+        fixed (float* start = values)
         {
-            a += vectors[i];
-            b += vectors[i + 1];
-            c += vectors[i + 2];
-            d += vectors[i + 3];
-            e += vectors[i + 4];
-            f += vectors[i + 5];
-            g += vectors[i + 6];
-            h += vectors[i + 7];
+            for (float* p = start, end = start + quarter; p < end; p += 16)
+            {
+                if (Sse.IsSupported)
+                {
+                    Sse.Prefetch0(p + Ahead);
+                    Sse.Prefetch0(p + quarter + Ahead);
+                    Sse.Prefetch0(p + (2 * quarter) + Ahead);
+                    Sse.Prefetch0(p + (3 * quarter) + Ahead);
+                }
+
+                a += Vector512.Load(p);
+                b += Vector512.Load(p + quarter);
+                c += Vector512.Load(p + (2 * quarter));
+                d += Vector512.Load(p + (3 * quarter));
+            }
         }
 
-        return Vector.Sum(a + b + c + d + e + f + g + h);
+        return Vector512.Sum(a + b + c + d);
     }
 }

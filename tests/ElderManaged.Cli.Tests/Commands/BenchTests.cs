@@ -7,7 +7,7 @@ public sealed class BenchTests
     private static readonly string[] GenerateFields =
     [
         "model", "threads", "promptTokens", "promptSeconds", "promptTokensPerSecond", "tokens", "secondsPerToken", "tokensPerSecond",
-        "weightBytesPerToken", "readBytesPerSecond", "ratio", "allocatedBytesPerToken", "peakMemoryBytes",
+        "productSecondsPerToken", "weightBytesPerToken", "readBytesPerSecond", "ratio", "allocatedBytesPerToken", "peakMemoryBytes",
     ];
 
     [Theory]

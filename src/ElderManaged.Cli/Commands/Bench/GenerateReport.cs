@@ -30,6 +30,7 @@ internal static class GenerateReport
         output.WriteLine(string.Create(c, $"{name}, {threads} thread(s)"));
         output.WriteLine(string.Create(c, $"prompt of {prompt}    {r.Prompt * 1e3:0.00} ms, {prompt / r.Prompt:0.0} tokens/s"));
         output.WriteLine(string.Create(c, $"{tokens} tokens after  {r.Token * 1e3:0.000} ms each, {1 / r.Token:0.0} tokens/s"));
+        output.WriteLine(string.Create(c, $"  products alone {r.TokenProducts * 1e3:0.000} ms, ratio {r.Token / r.TokenProducts:0.000}"));
         output.WriteLine(string.Create(c, $"weights read     {r.WeightBytes / 1e6:0.0} MB a token; reading alone at {r.Bandwidth / 1e9:0.0} GB/s takes {r.WeightBytes / r.Bandwidth * 1e3:0.000} ms, ratio {r.Ratio:0.000}"));
         output.WriteLine(string.Create(c, $"allocated        {r.AllocatedPerToken} bytes a token"));
         output.WriteLine(string.Create(c, $"peak memory      {Statistics.PeakMemory() / (double)(1 << 20):0} MiB"));
@@ -45,6 +46,7 @@ internal static class GenerateReport
         json.WriteNumber("tokens", tokens);
         json.WriteNumber("secondsPerToken", r.Token);
         json.WriteNumber("tokensPerSecond", 1 / r.Token);
+        json.WriteNumber("productSecondsPerToken", r.TokenProducts);
         json.WriteNumber("weightBytesPerToken", r.WeightBytes);
         json.WriteNumber("readBytesPerSecond", r.Bandwidth);
         json.WriteNumber("ratio", r.Ratio);
