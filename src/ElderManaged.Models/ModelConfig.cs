@@ -59,6 +59,19 @@ public abstract record ModelConfig
     internal static ModelConfig Load(ByteSource source)
     {
         using var reader = ConfigReader.Open(source);
+        try
+        {
+            return Parse(reader);
+        }
+        catch (InvalidOperationException exception)
+        {
+            // Any text of the file may hold bytes that are no UTF-8, or an escaped half of a surrogate pair.
+            throw new CheckpointException($"{source.Name} has a text that is not valid Unicode.", exception);
+        }
+    }
+
+    private static ModelConfig Parse(ConfigReader reader)
+    {
         string? type = reader.OptionalText("model_type");
         string? architecture = reader.FirstArchitecture();
         return (type, architecture) switch

@@ -35,7 +35,7 @@ public sealed record ModelSummary(
 
     private static long Memory(Checkpoint checkpoint, TensorEntry entry, LoadOptions options)
     {
-        if (entry.Shape.Length != 2 || entry.Name.EndsWith("wpe.weight", StringComparison.Ordinal))
+        if (entry.Shape.Length != 2)
         {
             return entry.ElementCount * sizeof(float);
         }

@@ -17,7 +17,7 @@ internal sealed class SafetensorsHeader
     /// <summary>The reference implementation's limit.</summary>
     internal const long MaxHeaderBytes = 100_000_000;
 
-    internal const int MostTensors = 100_000;
+    internal const int MostTensors = 1 << 16;
     private const int MaxRank = 16;
     private readonly string _file;
 
@@ -146,7 +146,10 @@ internal sealed class SafetensorsHeader
         long[]? offsets = null;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            string field = reader.GetString()!;
+            string? field = reader.ValueTextEquals("dtype"u8) ? "dtype"
+                : reader.ValueTextEquals("shape"u8) ? "shape"
+                : reader.ValueTextEquals("data_offsets"u8) ? "data_offsets"
+                : null;
             reader.Read();
             switch (field)
             {
@@ -160,7 +163,7 @@ internal sealed class SafetensorsHeader
                 case "data_offsets" when offsets is null:
                     offsets = ParseNumbers(ref reader, name, field, 2);
                     break;
-                case "dtype" or "shape" or "data_offsets":
+                case not null:
                     throw Error($"has {field} twice", name);
                 default:
                     reader.Skip();
@@ -183,7 +186,8 @@ internal sealed class SafetensorsHeader
             throw Error($"has a {field} that is not a list of numbers", name);
         }
 
-        var numbers = new List<long>();
+        Span<long> numbers = stackalloc long[most];
+        int count = 0;
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
             if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out long number) || number < 0)
@@ -191,15 +195,15 @@ internal sealed class SafetensorsHeader
                 throw Error($"has a {field} with an entry that is not a whole number from 0 to 2^63 - 1", name);
             }
 
-            if (numbers.Count == most)
+            if (count == most)
             {
                 throw Error($"has a {field} with more than {most} entries", name);
             }
 
-            numbers.Add(number);
+            numbers[count++] = number;
         }
 
-        return [.. numbers];
+        return numbers[..count].ToArray();
     }
 
     private TensorEntry CheckEntry(string name, StoredType type, long[] shape, long[] offsets)

@@ -133,11 +133,13 @@ public static class StoredTypes
         _ => type.ToString(),
     };
 
+    private static readonly StoredType[] All = Enum.GetValues<StoredType>();
+
     /// <summary>The reverse of <see cref="HeaderName"/>; false for names this program does not know.</summary>
     internal static bool TryParse(string name, out StoredType type)
     {
         // Not Enum.TryParse: it would also take numbers ("3") and lists ("F32,F16").
-        foreach (StoredType candidate in Enum.GetValues<StoredType>())
+        foreach (StoredType candidate in All)
         {
             if (candidate.BlockLength() == 1 && candidate.HeaderName() == name)
             {

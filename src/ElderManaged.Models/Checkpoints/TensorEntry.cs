@@ -7,7 +7,7 @@ namespace ElderManaged.Models.Checkpoints;
 public sealed record TensorEntry(string Name, StoredType StoredType, long[] Shape)
 {
     /// <summary>The number of elements: the product of the shape, 1 for a scalar.</summary>
-    public long ElementCount { get; } = Shape.Aggregate(1L, (product, size) => checked(product * size));
+    public long ElementCount { get; } = Product(Shape);
 
     /// <summary>The elements of one row: the last size, 1 for a scalar.</summary>
     public long RowLength => Shape.Length == 0 ? 1 : Shape[^1];
@@ -17,4 +17,15 @@ public sealed record TensorEntry(string Name, StoredType StoredType, long[] Shap
 
     /// <summary>Where the tensor's bytes start, counted from the start of the file.</summary>
     internal long FileOffset { get; init; }
+
+    private static long Product(long[] shape)
+    {
+        long product = 1;
+        foreach (long size in shape)
+        {
+            product = checked(product * size);
+        }
+
+        return product;
+    }
 }

@@ -14,7 +14,7 @@ public sealed class Gpt2Model : TransformerModel
     // R = rows (tokens of all sequences), C = width, F = inner width, V = vocabulary
     private readonly string prefix;
     private readonly TokenTable tokenEmbedding;    // (V, C)
-    private readonly Tensor positionEmbedding; // (positions, C)
+    private readonly TokenTable positionEmbedding; // (positions, C)
     private readonly BlockWeights[] blocks;
     private readonly LayerNorm finalNorm;
     private readonly LinearLayer head;
@@ -32,7 +32,7 @@ public sealed class Gpt2Model : TransformerModel
             weights.Tensor($"{name}.weight", new Shape(c), one), weights.Tensor($"{name}.bias", new Shape(c), zero), config.LayerNormEpsilon);
 
         tokenEmbedding = weights.Embedding($"{prefix}wte.weight", config.VocabSize, c, normal);
-        positionEmbedding = weights.Tensor($"{prefix}wpe.weight", new Shape(config.MaxPositions, c), new Initialization.Normal(0.01f));
+        positionEmbedding = weights.Embedding($"{prefix}wpe.weight", config.MaxPositions, c, new Initialization.Normal(0.01f));
         blocks = new BlockWeights[config.LayerCount];
         for (int l = 0; l < blocks.Length; l++)
         {
@@ -79,7 +79,7 @@ public sealed class Gpt2Model : TransformerModel
             }
         }
 
-        return Op.Add(tokenEmbedding.Lookup(ids), Op.Embedding(positionEmbedding, positions));
+        return Op.Add(tokenEmbedding.Lookup(ids), positionEmbedding.Lookup(positions));
     }
 
     /// <inheritdoc/>

@@ -19,9 +19,9 @@ internal sealed class FrozenWeights(Checkpoint checkpoint, LoadOptions options) 
 
     public override Tensor Tensor(string name, Shape shape, Initialization start)
     {
-        TensorEntry entry = Find(checkpoint, name, shape);
+        TensorEntry entry = Find(checkpoint, name, Sizes(shape));
         Tensor tensor = new(shape);
-        Read(checkpoint, name, shape, tensor.Span);
+        Read(checkpoint, name, entry.Shape, tensor.Span);
         Report(entry.ByteCount);
         return tensor;
     }
@@ -32,8 +32,8 @@ internal sealed class FrozenWeights(Checkpoint checkpoint, LoadOptions options) 
         return new FrozenLinear(matrix, bias ? Tensor($"{name}.bias", new Shape(outFeatures), start) : null);
     }
 
-    public override TokenTable Embedding(string name, int vocabulary, int width, Initialization start) =>
-        new FrozenTokenTable(Matrix(name, vocabulary, width, transposed: false));
+    public override TokenTable Embedding(string name, int rows, int width, Initialization start) =>
+        new FrozenTokenTable(Matrix(name, rows, width, transposed: false));
 
     public override bool Has(string name) => checkpoint.Contains(name);
 
@@ -49,7 +49,7 @@ internal sealed class FrozenWeights(Checkpoint checkpoint, LoadOptions options) 
 
     private FrozenMatrix Matrix(string name, int outFeatures, int inFeatures, bool transposed)
     {
-        TensorEntry entry = Find(checkpoint, name, transposed ? new Shape(inFeatures, outFeatures) : new Shape(outFeatures, inFeatures));
+        TensorEntry entry = transposed ? Find(checkpoint, name, inFeatures, outFeatures) : Find(checkpoint, name, outFeatures, inFeatures);
         if (outFeatures < 32 && inFeatures > LongestThinRow)
         {
             throw new CheckpointException($"{checkpoint.Path}: tensor {CheckpointException.Quote(name)} has the shape {CheckpointException.Describe(entry.Shape)}; no model has so few outputs of so many inputs, and it would take {32 / outFeatures} times its size in memory.");
@@ -79,7 +79,7 @@ internal sealed class FrozenWeights(Checkpoint checkpoint, LoadOptions options) 
     private FrozenMatrix Transposed(TensorEntry entry, StoredNumbers numbers, int outFeatures, int inFeatures)
     {
         float[] dense = new float[outFeatures * inFeatures];
-        Read(checkpoint, entry.Name, new Shape(inFeatures, outFeatures), dense);
+        Read(checkpoint, entry.Name, entry.Shape, dense);
         Report(entry.ByteCount);
         return FrozenMatrix.Quantize(numbers, Transpose(dense, inFeatures, outFeatures), outFeatures, inFeatures);
     }

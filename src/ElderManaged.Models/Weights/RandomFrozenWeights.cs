@@ -4,13 +4,11 @@ using ElderManaged.Tensors;
 namespace ElderManaged.Models.Weights;
 
 /// <summary>
-/// Frozen random weights, for measuring. Number i of tensor t is a hash of (seed, t, i), so threads may share the work in
-/// any way; it is uniform, with the deviation that training would start from.
+/// Frozen random weights, for measuring; threads may share the work in any way (see <see cref="CounterRandom"/>).
 /// </summary>
 internal sealed class RandomFrozenWeights(ulong seed, StoredNumbers numbers) : WeightSource
 {
     private const int PartLength = 1 << 16;
-    private const ulong Golden = 0x9E3779B97F4A7C15UL;
 
     private float[] dense = [];
     private ulong tensors;
@@ -34,8 +32,8 @@ internal sealed class RandomFrozenWeights(ulong seed, StoredNumbers numbers) : W
         return new FrozenLinear(Store(dense.AsSpan(0, length), outFeatures, inFeatures), bias ? new Tensor(new Shape(outFeatures)) : null);
     }
 
-    public override TokenTable Embedding(string name, int vocabulary, int width, Initialization start) =>
-        new FrozenTokenTable(((FrozenLinear)Linear(name, width, vocabulary, bias: false, transposed: false, start)).Weight);
+    public override TokenTable Embedding(string name, int rows, int width, Initialization start) =>
+        new FrozenTokenTable(((FrozenLinear)Linear(name, width, rows, bias: false, transposed: false, start)).Weight);
 
     public override bool Has(string name) => true;
 
@@ -47,31 +45,17 @@ internal sealed class RandomFrozenWeights(ulong seed, StoredNumbers numbers) : W
 
     private void Fill(Memory<float> values, Initialization start)
     {
-        ulong stream = Mix(seed + (Golden * ++tensors));
+        ulong stream = CounterRandom.Stream(seed, ++tensors);
         if (start is not Initialization.Normal normal)
         {
             start.Fill(values.Span, new RandomSource(stream));
             return;
         }
 
-        float bound = normal.Deviation * MathF.Sqrt(3); // uniform in ± this has that deviation
-        CpuThreads.Run((values.Length + PartLength - 1) / PartLength, (values, stream, bound), static (s, part) =>
+        CpuThreads.Run((values.Length + PartLength - 1) / PartLength, (values, stream, normal.Deviation), static (s, part) =>
         {
             int first = part * PartLength;
-            Span<float> mine = s.values.Span.Slice(first, Math.Min(PartLength, s.values.Length - first));
-            float step = 2 * s.bound / (1 << 24);
-            for (int i = 0; i < mine.Length; i++)
-            {
-                mine[i] = ((Mix(s.stream + (Golden * (ulong)(first + i))) >> 40) * step) - s.bound;
-            }
+            CounterRandom.Fill(s.values.Span.Slice(first, Math.Min(PartLength, s.values.Length - first)), s.stream, first, s.Deviation);
         });
-    }
-
-    // The finaliser of SplitMix64 (Steele, Lea and Flood 2014).
-    private static ulong Mix(ulong z)
-    {
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9UL;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EBUL;
-        return z ^ (z >> 31);
     }
 }

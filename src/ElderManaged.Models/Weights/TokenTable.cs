@@ -3,7 +3,7 @@ using ElderManaged.Tensors;
 
 namespace ElderManaged.Models.Weights;
 
-/// <summary>The token embedding, which may serve as output projection as well: one copy in memory for both.</summary>
+/// <summary>An embedding of tokens or positions; that of tokens may serve as output projection as well, one copy in memory for both.</summary>
 internal abstract class TokenTable
 {
     /// <summary>The output projection with the same weight [vocabulary, width].</summary>
@@ -33,7 +33,7 @@ internal sealed class FrozenTokenTable(FrozenMatrix weight) : TokenTable
         {
             if ((uint)ids[i] >= (uint)weight.OutFeatures)
             {
-                throw new ArgumentException($"Embedding: id {ids[i]} at position {i} is outside of the vocabulary; ids go from 0 to {weight.OutFeatures - 1}.");
+                throw new ArgumentException($"Embedding: id {ids[i]} at position {i} is outside of the table; ids go from 0 to {weight.OutFeatures - 1}.");
             }
         }
 

@@ -13,7 +13,7 @@ internal abstract class WeightSource
     /// <summary>All parameters handed out so far; empty for frozen sources.</summary>
     public List<Parameter> Parameters { get; } = [];
 
-    /// <summary>A vector or table that is used as it is.</summary>
+    /// <summary>A vector that is used as it is.</summary>
     public abstract Tensor Tensor(string name, Shape shape, Initialization start);
 
     /// <summary>A linear layer.</summary>
@@ -25,8 +25,8 @@ internal abstract class WeightSource
     /// <param name="start">For fresh weights.</param>
     public abstract LinearLayer Linear(string name, int inFeatures, int outFeatures, bool bias, bool transposed, Initialization start);
 
-    /// <summary>The token embedding [vocabulary, width].</summary>
-    public abstract TokenTable Embedding(string name, int vocabulary, int width, Initialization start);
+    /// <summary>A table of rows that are looked up, [rows, width]: the embedding of tokens or positions.</summary>
+    public abstract TokenTable Embedding(string name, int rows, int width, Initialization start);
 
     /// <summary>Whether a tensor of this name exists (fresh sources have every tensor).</summary>
     public abstract bool Has(string name);
@@ -50,11 +50,11 @@ internal abstract class WeightSource
     public abstract bool HasRoomFor(int layers);
 
     /// <summary>The entry of a tensor, of the expected shape; asked before memory for its values is taken.</summary>
-    private protected static TensorEntry Find(Checkpoint checkpoint, string name, Shape shape) => checkpoint.Find(name, Sizes(shape));
+    private protected static TensorEntry Find(Checkpoint checkpoint, string name, params ReadOnlySpan<long> shape) => checkpoint.Find(name, shape);
 
-    private protected static void Read(Checkpoint checkpoint, string name, Shape shape, Span<float> values)
+    private protected static void Read(Checkpoint checkpoint, string name, ReadOnlySpan<long> shape, Span<float> values)
     {
-        checkpoint.Read(name, Sizes(shape), values);
+        checkpoint.Read(name, shape, values);
         int bad = values.IndexOfAnyExceptInRange(float.MinValue, float.MaxValue);
         if (bad >= 0)
         {
@@ -62,7 +62,7 @@ internal abstract class WeightSource
         }
     }
 
-    private static long[] Sizes(Shape shape)
+    private protected static long[] Sizes(Shape shape)
     {
         long[] sizes = new long[shape.Rank];
         for (int i = 0; i < shape.Rank; i++)
@@ -79,17 +79,31 @@ internal sealed class TrainableWeights(Checkpoint? checkpoint, RandomSource? ran
 {
     private static readonly Initialization Zero = new Initialization.Constant(0);
 
-    public override Tensor Tensor(string name, Shape shape, Initialization start)
+    public override Tensor Tensor(string name, Shape shape, Initialization start) => Parameter(name, Sizes(shape), start);
+
+    public override LinearLayer Linear(string name, int inFeatures, int outFeatures, bool bias, bool transposed, Initialization start)
+    {
+        string full = $"{name}.weight";
+        Tensor weight = transposed && (checkpoint?.KeepsConv1D ?? false)
+            ? Turned(full, inFeatures, outFeatures)
+            : Parameter(full, [outFeatures, inFeatures], start);
+        return new TrainableLinear(weight, bias ? Tensor($"{name}.bias", new Shape(outFeatures), Zero) : null);
+    }
+
+    public override TokenTable Embedding(string name, int rows, int width, Initialization start) =>
+        new TrainableTokenTable(Parameter(name, [rows, width], start));
+
+    private Tensor Parameter(string name, long[] sizes, Initialization start)
     {
         if (checkpoint is not null)
         {
-            Find(checkpoint, name, shape);
+            Find(checkpoint, name, sizes);
         }
 
-        Tensor tensor = new(shape) { RequiresGrad = true };
+        Tensor tensor = new(sizes.Length == 1 ? new Shape((int)sizes[0]) : new Shape((int)sizes[0], (int)sizes[1])) { RequiresGrad = true };
         if (checkpoint is not null)
         {
-            Read(checkpoint, name, shape, tensor.Span);
+            Read(checkpoint, name, sizes, tensor.Span);
         }
         else
         {
@@ -100,36 +114,17 @@ internal sealed class TrainableWeights(Checkpoint? checkpoint, RandomSource? ran
         return tensor;
     }
 
-    public override LinearLayer Linear(string name, int inFeatures, int outFeatures, bool bias, bool transposed, Initialization start)
+    /// <summary>A matrix that the checkpoint keeps as [in, out].</summary>
+    private Tensor Turned(string name, int inFeatures, int outFeatures)
     {
-        transposed &= checkpoint?.KeepsConv1D ?? true;
-        if (checkpoint is not null)
-        {
-            Find(checkpoint, $"{name}.weight", transposed ? new Shape(inFeatures, outFeatures) : new Shape(outFeatures, inFeatures));
-        }
-
-        Tensor weight = new(new Shape(outFeatures, inFeatures)) { RequiresGrad = true };
-        if (checkpoint is null)
-        {
-            start.Fill(weight.Span, random!);
-        }
-        else if (transposed)
-        {
-            float[] values = new float[weight.Length];
-            Read(checkpoint, $"{name}.weight", new Shape(inFeatures, outFeatures), values);
-            Transpose(values, inFeatures, outFeatures).CopyTo(weight.Span);
-        }
-        else
-        {
-            Read(checkpoint, $"{name}.weight", weight.Shape, weight.Span);
-        }
-
-        Parameters.Add(new Parameter($"{name}.weight", weight));
-        return new TrainableLinear(weight, bias ? Tensor($"{name}.bias", new Shape(outFeatures), Zero) : null);
+        TensorEntry entry = Find(checkpoint!, name, inFeatures, outFeatures);
+        float[] values = new float[entry.ElementCount];
+        Read(checkpoint!, name, entry.Shape, values);
+        Tensor tensor = new(new Shape(outFeatures, inFeatures)) { RequiresGrad = true };
+        Transpose(values, inFeatures, outFeatures).CopyTo(tensor.Span);
+        Parameters.Add(new Parameter(name, tensor));
+        return tensor;
     }
-
-    public override TokenTable Embedding(string name, int vocabulary, int width, Initialization start) =>
-        new TrainableTokenTable(Tensor(name, new Shape(vocabulary, width), start));
 
     public override bool Has(string name) => checkpoint?.Contains(name) ?? true;
 

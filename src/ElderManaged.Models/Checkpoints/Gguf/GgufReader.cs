@@ -36,13 +36,13 @@ internal sealed class GgufReader(ByteSource source, long position = 0)
     /// <summary>A text's bytes, valid until the next call.</summary>
     public ReadOnlySpan<byte> Text(string what, int longest)
     {
-        long length = Count($"length of {what}", 1, longest);
+        long length = Length(what, longest);
         return length <= _buffer.Length ? Take((int)length, what) : TakeLong((int)length);
     }
 
     public void SkipText(string what)
     {
-        long length = Count($"length of {what}", 1, long.MaxValue);
+        long length = Length(what, long.MaxValue);
         Position += length;
     }
 
@@ -79,6 +79,18 @@ internal sealed class GgufReader(ByteSource source, long position = 0)
     }
 
     public CheckpointException Error(string problem) => new($"{source.Name} {problem}.");
+
+    // The message is made only when it is needed: a vocabulary asks for a hundred thousand lengths.
+    private long Length(string what, long longest)
+    {
+        ulong length = UInt64(what);
+        if (length > (ulong)Remaining)
+        {
+            throw Error($"claims a length of {length} bytes for {what}, but only {Remaining} bytes follow; it is truncated or damaged");
+        }
+
+        return length <= (ulong)longest ? (long)length : throw Error($"claims a length of {length} bytes for {what}; more than {longest} are refused");
+    }
 
     private byte[] TakeLong(int bytes)
     {
