@@ -1,4 +1,3 @@
-using System.Text;
 using ElderManaged.Models.Tokenizers;
 using FsCheck;
 using FsCheck.Fluent;
@@ -12,11 +11,11 @@ public sealed class ByteLevelBpeTests
 
     [Fact]
     public void AnyUnicodeTextComesBack() =>
-        Prop.ForAll(Text(), text => Small.Decode(Small.Encode(text)) == text).QuickCheckThrowOnFailure();
+        Prop.ForAll(UnicodeTexts.Any(), text => Small.Decode(Small.Encode(text)) == text).QuickCheckThrowOnFailure();
 
     [Fact]
     public void SpecialTokensAreRecognisedOnlyWhenAllowed() =>
-        Prop.ForAll(Text(), text =>
+        Prop.ForAll(UnicodeTexts.Any(), text =>
         {
             string document = text + ByteLevelBpe.EndOfText + text;
             int[] plain = Small.Encode(document);
@@ -101,13 +100,5 @@ public sealed class ByteLevelBpeTests
         FileNotFoundException error = Assert.Throws<FileNotFoundException>(() => ByteLevelBpe.Load(folder));
         Assert.Contains(Path.Combine(folder, "merges.txt"), error.Message, StringComparison.Ordinal);
         Directory.Delete(folder, recursive: true);
-    }
-
-    // Any text without lone surrogates, rich in what the cuts depend on: spaces, apostrophes, digits, rare planes.
-    private static Arbitrary<string> Text()
-    {
-        Gen<string> rune = Gen.Choose(0, 0x10FFFF).Where(Rune.IsValid).Select(c => new Rune(c).ToString());
-        Gen<string> common = Gen.Elements(" ", "  ", "\n", "'", "'s", "'re", "a", "the", " the", "1", "é", "数", "𝐀", "😀", "\t", "\u00A0", "\u0301");
-        return Gen.OneOf(rune, common).ListOf().Select(parts => string.Concat(parts)).ToArbitrary();
     }
 }

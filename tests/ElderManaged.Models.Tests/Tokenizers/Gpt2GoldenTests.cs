@@ -1,4 +1,3 @@
-using System.Text.Json;
 using ElderManaged.Models.Tokenizers;
 using ElderManaged.Testing;
 
@@ -16,18 +15,7 @@ public sealed class Gpt2GoldenTests
         ByteLevelBpe tokenizer = ByteLevelBpe.Load(SharedData.PathOf(Vocabulary));
         Assert.Equal(50257, tokenizer.VocabularySize);
         Assert.Equal(50256, tokenizer.EndOfTextId);
-        int texts = 0;
-        foreach (string line in File.ReadLines(SharedData.PathOf(Golden)))
-        {
-            using JsonDocument row = JsonDocument.Parse(line);
-            string text = row.RootElement.GetProperty("text").GetString()!;
-            int[] ids = [.. row.RootElement.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32())];
-            Assert.True(ids.SequenceEqual(tokenizer.EncodeWithSpecial(text)), $"Text {texts}: {text}");
-            Assert.Equal(text, tokenizer.Decode(ids));
-            texts++;
-        }
-
-        Assert.Equal(655, texts);
+        GoldenTexts.Equal(tokenizer, SharedData.PathOf(Golden), 655, special: true);
     }
 
     [SharedFact(Vocabulary)]

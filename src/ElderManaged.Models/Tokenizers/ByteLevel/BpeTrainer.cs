@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.RegularExpressions;
 
 namespace ElderManaged.Models.Tokenizers;
 
@@ -21,11 +20,14 @@ public static class BpeTrainer
         ArgumentNullException.ThrowIfNull(texts);
         Dictionary<string, long> counts = new(StringComparer.Ordinal);
         Dictionary<string, long>.AlternateLookup<ReadOnlySpan<char>> lookup = counts.GetAlternateLookup<ReadOnlySpan<char>>();
+        List<(int Start, int Length)> pieces = [];
         foreach (string text in texts)
         {
-            foreach (ValueMatch piece in PreTokenizer.Split(text))
+            pieces.Clear();
+            WordSplitter.Gpt2.Split(text, pieces);
+            foreach ((int start, int length) in pieces)
             {
-                ReadOnlySpan<char> word = text.AsSpan(piece.Index, piece.Length);
+                ReadOnlySpan<char> word = text.AsSpan(start, length);
                 lookup.TryGetValue(word, out long count);
                 lookup[word] = count + 1;
             }
