@@ -48,8 +48,8 @@ public sealed class EditEncoder
         string prompt = Checked(request.Prompt, "prompt").TrimEnd();
         string target = Checked(request.Target, $"target of the prompt {EditException.Quote(prompt)}").Trim();
         string subject = (request.Subject ?? "").Trim();
-        int[] promptIds = tokenizer.Encode(prompt);
-        int[] targetIds = tokenizer.Encode(" " + target);
+        int[] promptIds = tokenizer.EncodePrompt(prompt);
+        int[] targetIds = tokenizer.EncodeContinuation(" " + target);
         if (TrainsEndToken)
         {
             targetIds = [.. targetIds, endToken];
@@ -67,14 +67,14 @@ public sealed class EditEncoder
         string factId = FactIdOf(request);
         RequireUnicode(factId, "fact id");
         RequireUnicode(subject, "subject");
-        return new EncodedEdit(factId, promptIds, targetIds, subject.Length == 0 ? [] : tokenizer.Encode(" " + subject));
+        return new EncodedEdit(factId, promptIds, targetIds, subject.Length == 0 ? [] : tokenizer.EncodeContinuation(" " + subject));
     }
 
     /// <summary>Encodes a prompt that is to be answered.</summary>
     /// <exception cref="EditException">The prompt is blank, not valid Unicode, or too long.</exception>
     public int[] EncodePrompt(string prompt)
     {
-        int[] ids = tokenizer.Encode(Checked(prompt, "prompt").TrimEnd());
+        int[] ids = tokenizer.EncodePrompt(Checked(prompt, "prompt").TrimEnd());
         return ids.Length <= maxPositions
             ? ids
             : throw new EditException($"The prompt {EditException.Quote(prompt)} has {ids.Length} tokens; the model knows {maxPositions} positions. Shorten it.");

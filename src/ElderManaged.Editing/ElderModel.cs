@@ -69,7 +69,7 @@ public sealed class ElderModel
     /// </summary>
     public IFactFinder? FactFinder { get; init; }
 
-    /// <summary>The full path of the folder it was loaded from, or null.</summary>
+    /// <summary>The full path of the folder (or file) it was loaded from, or null.</summary>
     public string? Folder { get; }
 
     /// <summary>SHA-256 of configuration, weights and tokenizer; computed at first use.</summary>
@@ -82,7 +82,8 @@ public sealed class ElderModel
     /// </summary>
     public SketchCalibration Calibration => calibration.Value;
 
-    /// <summary>Loads <c>config.json</c>, the weights (safetensors) and the tokenizer (<c>vocab.json</c>, <c>merges.txt</c>) of a folder.</summary>
+    /// <summary>Loads a model in any of the <see cref="ModelFormats"/> and the tokenizer it comes with, as <see cref="Models.Tokenizers.Tokenizer.Load"/> finds it.</summary>
+    /// <param name="folder">The folder, or the file with the weights.</param>
     /// <exception cref="CheckpointException">The configuration or the weights are missing, damaged or unsupported.</exception>
     /// <exception cref="EditException">The tokenizer is missing or damaged, or does not fit the model.</exception>
     public static ElderModel Load(string folder)
@@ -91,9 +92,9 @@ public sealed class ElderModel
         ITokenizer tokenizer;
         try
         {
-            tokenizer = ByteLevelBpe.Load(folder);
+            tokenizer = Models.Tokenizers.Tokenizer.Load(folder);
         }
-        catch (Exception exception) when (exception is IOException or InvalidDataException)
+        catch (Exception exception) when (exception is IOException or InvalidDataException or CheckpointException)
         {
             throw new EditException($"The tokenizer of {folder} cannot be loaded: {exception.Message}", exception);
         }
@@ -110,7 +111,7 @@ public sealed class ElderModel
     {
         StateInfo info = EditState.ReadInfo(stateFolder);
         string folder = modelFolder ?? info.ModelFolder;
-        if (!Directory.Exists(folder))
+        if (!Directory.Exists(folder) && !File.Exists(folder))
         {
             throw new EditException($"The base model of {stateFolder} is expected in {folder}, which does not exist; pass the folder where it is now.");
         }
@@ -175,7 +176,7 @@ public sealed class ElderModel
     // A line break keeps the first word of the prompt the token that it is at the beginning of a text.
     private ElderParts Parts(SketchCalibration calibration) => new(
         new SketchFactFinder(new PromptSketcher(Transformer, calibration)),
-        [.. BuiltInCalibration.Texts(LeadingSentences, seed: 2).Where(text => text.EndsWith('.')).Select(text => Tokenizer.Encode(text + "\n"))]);
+        [.. BuiltInCalibration.Texts(LeadingSentences, seed: 2).Where(text => text.EndsWith('.')).Select(text => Tokenizer.EncodePrompt(text + "\n"))]);
 
     private string HashOfFiles()
     {
@@ -186,8 +187,9 @@ public sealed class ElderModel
 
         // Names, lengths and contents, in an order that does not depend on the file system.
         using IncrementalHash all = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        string[] files = [.. Directory.GetFiles(Folder)
-            .Where(f => Path.GetExtension(f) == ".safetensors" || Path.GetFileName(f) is "config.json" or "vocab.json" or "merges.txt")
+        bool isFile = File.Exists(Folder);
+        string[] files = [.. Directory.GetFiles(isFile ? Path.GetDirectoryName(Folder)! : Folder)
+            .Where(f => isFile ? f == Folder || (Path.GetExtension(f) is ".bin" or ".model" && IsTokenizer(f)) : Path.GetExtension(f) is ".safetensors" or ".gguf" || IsTokenizer(f))
             .Order(StringComparer.Ordinal)];
         foreach (string file in files)
         {
@@ -197,5 +199,9 @@ public sealed class ElderModel
         }
 
         return Convert.ToHexStringLower(all.GetHashAndReset());
+
+        static bool IsTokenizer(string file) =>
+            Path.GetFileName(file) is "config.json" or "vocab.json" or "merges.txt" or "tokenizer.json"
+            || (Path.GetExtension(file) is ".bin" or ".model" && Path.GetFileName(file).StartsWith("tok", StringComparison.Ordinal));
     }
 }

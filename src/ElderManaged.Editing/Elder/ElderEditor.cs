@@ -176,7 +176,9 @@ public sealed class ElderEditor : IPersistentEditor, IForgettingEditor
         List<Allocation> learners = [.. allocations];
         for (int i = 0; i < batch.Count && Options.LeadingSentences.Count > 0; i++)
         {
-            int[] prompt = [.. Options.LeadingSentences[random.Next(Options.LeadingSentences.Count)], .. batch[i].Prompt];
+            int[] sentence = Options.LeadingSentences[random.Next(Options.LeadingSentences.Count)], own = batch[i].Prompt;
+            bool begun = sentence[0] == Model.Config.BosTokenId && own.Length > 1 && own[0] == sentence[0];
+            int[] prompt = [.. sentence, .. own.AsSpan(begun ? 1 : 0)]; // a text begins only once
             if (prompt.Length + batch[i].Target.Length - 1 <= Model.Config.MaxPositions)
             {
                 runs.Add((prompt, batch[i].Target));

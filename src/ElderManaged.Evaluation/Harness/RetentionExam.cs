@@ -1,6 +1,7 @@
 using ElderManaged.Editing;
 using ElderManaged.Evaluation.Tasks;
 using ElderManaged.Models.Generation;
+using ElderManaged.Models.Tokenizers;
 
 namespace ElderManaged.Evaluation.Harness;
 
@@ -19,7 +20,7 @@ internal static class RetentionExam
             return (Generate(model, suite, prompts => Watch(snapshot, prompts, seen), clock, cancellationToken), seen);
         }
 
-        IReadOnlyList<ScopeDecision> scope = AnswerExam.Scope(snapshot, [.. suite.Examples.Select(e => model.Tokenizer.Encode(e.Prompt))], null, cancellationToken);
+        IReadOnlyList<ScopeDecision> scope = AnswerExam.Scope(snapshot, [.. suite.Examples.Select(e => model.Tokenizer.EncodePrompt(e.Prompt))], null, cancellationToken);
         TaskSuite inScope = new(suite.Examples.Where((_, i) => scope[i].InScope));
         clock?.Advance(suite.Examples.Count - inScope.Examples.Count);
         Queue<TaskOutcome> generated = new(inScope.Examples.Count == 0 ? [] : Generate(model, inScope, snapshot.Prepare, clock, cancellationToken));

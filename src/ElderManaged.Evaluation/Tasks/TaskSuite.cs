@@ -49,7 +49,7 @@ public sealed class TaskSuite
             foreach (TaskExample[] chunk in task.Chunk(Batch))
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                PromptBatch prompts = prepare([.. chunk.Select(e => tokenizer.Encode(e.Prompt))]);
+                PromptBatch prompts = prepare([.. chunk.Select(e => tokenizer.EncodePrompt(e.Prompt))]);
                 int[][] answers = Generator.Generate(prompts, new GenerationOptions { MaxTokens = metric.MaxTokens }, cancellationToken: cancellationToken);
                 outcomes.AddRange(chunk.Zip(answers, (example, ids) =>
                 {

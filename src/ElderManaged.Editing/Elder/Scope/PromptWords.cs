@@ -49,7 +49,7 @@ public sealed class PromptWords
 
     /// <summary>
     /// The index of the first token of the last sentence: the place behind the last sentence end that leaves at least
-    /// <paramref name="fewestWords"/> words after it; 0 if there is none.
+    /// <paramref name="fewestWords"/> words after it; the first token with a text if there is none.
     /// </summary>
     /// <remarks>
     /// Counting words keeps "Q: Where was Ada born? A:" whole, whose "A:" is no sentence of its own. A full stop ends no
@@ -82,7 +82,14 @@ public sealed class PromptWords
             }
         }
 
-        return 0;
+        // A token that begins every text, such as LLaMA's <s>, is no part of the sentence.
+        int first = 0;
+        while (first < ids.Length && Text(ids[first]).Length == 0)
+        {
+            first++;
+        }
+
+        return first < ids.Length ? first : 0;
     }
 
     /// <summary>The hashes of the different words of a stretch of tokens, in the order of their first appearance.</summary>

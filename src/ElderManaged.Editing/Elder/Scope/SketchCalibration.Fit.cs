@@ -36,14 +36,14 @@ public sealed partial class SketchCalibration
         }
 
         PromptWords words = new(tokenizer);
-        int[][] textIds = [.. texts.Select(tokenizer.Encode).Where(ids => ids.Length > 0)];
+        int[][] textIds = [.. texts.Select(tokenizer.EncodePrompt).Where(ids => ids.Length > 0)];
         float[] tokenFrequencies = TokenFrequencies(textIds, tokenizer.VocabularySize);
         Dictionary<ulong, float> wordFrequencies = WordFrequencies(textIds, words);
 
         int longest = Math.Min(options.TextTokens, model.Config.MaxPositions);
         int[] Cut(int[] ids) => ids.Length <= longest ? ids : ids[^longest..];
         EncodedFact[] encoded = [.. facts.Select(f => new EncodedFact(
-            f.Id, f.Subject.Length == 0 ? [] : tokenizer.Encode(" " + f.Subject), [.. f.Phrasings.Select(p => Cut(tokenizer.Encode(p)))]))];
+            f.Id, f.Subject.Length == 0 ? [] : tokenizer.EncodeContinuation(" " + f.Subject), [.. f.Phrasings.Select(p => Cut(tokenizer.EncodePrompt(p)))]))];
         if (encoded.FirstOrDefault(f => f.Phrasings.Length == 0 || f.Phrasings.Any(p => p.Length == 0)) is { } empty)
         {
             throw new ArgumentException($"SketchCalibration: the fact '{empty.Id}' has no phrasing, or an empty one.");

@@ -1,5 +1,6 @@
 using System.Text;
 using ElderManaged.Models.Tokenizers;
+using ElderManaged.Testing;
 
 namespace ElderManaged.Models.Tests.Tokenizers.SentencePiece;
 

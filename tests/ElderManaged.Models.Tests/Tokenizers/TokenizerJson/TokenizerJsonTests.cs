@@ -15,7 +15,7 @@ public sealed class TokenizerJsonTests
         json["added_tokens"]!.AsArray().Add(JsonNode.Parse($$"""{"id":{{n}},"content":"<|begin|>","special":true}"""));
         json["added_tokens"]!.AsArray().Add(JsonNode.Parse($$"""{"id":{{n + 1}},"content":"cat","special":false}"""));
         json["post_processor"] = JsonNode.Parse(
-            $$"""{"type":"Sequence","processors":[{"type":"ByteLevel"},{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<|begin|>","type_id":0}},{"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"<|endoftext|>","type_id":0}}],"special_tokens":{"<|begin|>":{"id":"<|begin|>","ids":[{{n}}],"tokens":["<|begin|>"]},"<|endoftext|>":{"id":"<|endoftext|>","ids":[{{end}}],"tokens":["<|endoftext|>"]}}}]}""");
+            """{"type":"Sequence","processors":[{"type":"ByteLevel"},{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<|begin|>","type_id":0}},{"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"<|endoftext|>","type_id":0}}],"special_tokens":{"<|begin|>":{"id":"<|begin|>","ids":[BEGIN],"tokens":["<|begin|>"]},"<|endoftext|>":{"id":"<|endoftext|>","ids":[END],"tokens":["<|endoftext|>"]}}}]}""".Replace("BEGIN", $"{n}", StringComparison.Ordinal).Replace("END", $"{end}", StringComparison.Ordinal));
         ITokenizer tokenizer = TokenizerFixtures.LoadJson(json, """{"bos_token":"<|begin|>"}""");
         Assert.Equal((n + 2, end, n), (tokenizer.VocabularySize, tokenizer.EndOfTextId, tokenizer.BeginOfTextId));
         Assert.Equal([n], tokenizer.TextPrefix);
