@@ -1,6 +1,7 @@
 using System.CommandLine;
 using ElderManaged.Editing;
 using ElderManaged.Models.Checkpoints;
+using ElderManaged.Models.Hub;
 using ElderManaged.Tensors;
 
 namespace ElderManaged.Cli;
@@ -13,7 +14,7 @@ internal static class Inputs
 
     public static Option<string> Model() => new("--model")
     {
-        Description = "The base model: a Hugging Face folder, or a .safetensors, .gguf or llama2.c .bin file.", DefaultValueFactory = _ => DefaultModel,
+        Description = "The base model: a Hugging Face folder, a .safetensors, .gguf or llama2.c .bin file, or the name of a pulled model.", DefaultValueFactory = _ => DefaultModel,
     };
 
     public static Option<bool> Json() => new("--json") { Description = "Print one JSON object and nothing else." };
@@ -38,14 +39,19 @@ internal static class Inputs
         : throw new UsageException($"{option} is '{value}'; it must be one of {string.Join(", ", known)}.");
 
     /// <summary>
-    /// A model folder or file as it was given; if there is none, the same path below the folders above this one and above the
-    /// program, so that the models of a clone are found from anywhere in it.
+    /// A model folder or file as it was given, or that of a pulled model of this name; if there is none, the same path below
+    /// the folders above this one and above the program, so that the models of a clone are found from anywhere in it.
     /// </summary>
     public static string FindModel(string folder)
     {
         if (Path.Exists(folder) || Path.IsPathRooted(folder))
         {
             return folder;
+        }
+
+        if (ModelCache.Find(folder, HubOptions.FromEnvironment().Home) is string pulled)
+        {
+            return pulled;
         }
 
         foreach (string start in (string[])[Directory.GetCurrentDirectory(), AppContext.BaseDirectory])
@@ -60,7 +66,7 @@ internal static class Inputs
             }
         }
 
-        throw new CheckpointException($"There is no model {folder}, here or in a folder above; name the one to use with --model.");
+        throw new CheckpointException($"There is no model {folder}, here or in a folder above, and none of this name to pull; name the one to use with --model.");
     }
 
     public static ElderModel LoadModel(string folder) => ElderModel.Load(FindModel(folder));

@@ -6,6 +6,7 @@ using ElderManaged.Cli.Commands.Model;
 using ElderManaged.Editing;
 using ElderManaged.Evaluation.Datasets;
 using ElderManaged.Models.Checkpoints;
+using ElderManaged.Models.Hub;
 
 namespace ElderManaged.Cli;
 
@@ -102,7 +103,7 @@ public static class Program
     }
 
     private static bool IsBadInput(Exception exception) => exception
-        is UsageException or CheckpointException or DatasetException or EditException or InvalidDataException
+        is UsageException or CheckpointException or HubException or DatasetException or EditException or InvalidDataException
         or FileNotFoundException or DirectoryNotFoundException or UnauthorizedAccessException;
 
     private static IEnumerable<string> CommandNames(ParseResult parsed) =>

@@ -19,10 +19,11 @@ public sealed class ByteLevelOracleTests
         using FileStream vocabulary = File.OpenRead(folder.File("vocab.json"));
         using FileStream mergesFile = File.OpenRead(folder.File("merges.txt"));
         Oracle.CodeGenTokenizer theirs = Oracle.CodeGenTokenizer.Create(vocabulary, mergesFile, addPrefixSpace: false, addBeginOfSentence: false, addEndOfSentence: false);
-        // Runs of spaces or tabs aside, which this oracle's own model has added tokens for.
+        // Left out: runs of spaces or tabs, which this oracle's own model has added tokens for; characters beyond U+FFFF, which
+        // its expression sees as two signs, so that "𫬞's" is cut wrongly.
         Prop.ForAll(UnicodeTexts.Any(), sample =>
         {
-            string text = string.Join(' ', sample.Replace('\t', ' ').Split(' ', StringSplitOptions.RemoveEmptyEntries));
+            string text = string.Join(' ', string.Concat(sample.Where(c => !char.IsSurrogate(c))).Replace('\t', ' ').Split(' ', StringSplitOptions.RemoveEmptyEntries));
             int[] expected = [.. theirs.EncodeToIds(text)], actual = ours.Encode(text);
             return expected.SequenceEqual(actual).Label($"{text}: oracle {string.Join(' ', expected)}, ours {string.Join(' ', actual)}");
         }).QuickCheckThrowOnFailure();
