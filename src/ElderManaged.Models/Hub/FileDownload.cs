@@ -49,7 +49,7 @@ internal sealed class FileDownload(
             }
             catch (Exception e) when (e is HttpRequestException or IOException and not FileNotFoundException)
             {
-                problem = e is HttpIOException || e.InnerException is null ? e.Message : $"{e.Message} {e.InnerException.Message}";
+                problem = e.InnerException is null || e.Message.Contains(e.InnerException.Message, StringComparison.Ordinal) ? e.Message : $"{e.Message} {e.InnerException.Message}";
                 RequireSpace(e, part);
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)

@@ -130,9 +130,9 @@ public sealed class ModelHubTests : IAsyncLifetime, IDisposable
         {
             if (++requests == 1)
             {
-                await TestHub.BreakAsync(context, content, 300_000);
                 byte[] other = [.. content.Reverse()];
-                server.Large["model.safetensors"] = other;
+                server.Large["model.safetensors"] = other; // before the connection breaks: the next request comes at once
+                await TestHub.BreakAsync(context, content, 300_000);
                 return true;
             }
 
