@@ -131,37 +131,33 @@ internal static unsafe class GemmFromPanels
             Exchange(first, last, sums, load: false);
         }
 
-        // Between dx and the sums, which lie tile by tile: strip of inputs after strip, and in it panel of rows after panel.
+        // Between dx and the sums, which lie transposed: for each panel of 32 rows of dy all inputs of the part, 32 floats each.
+        // Eight rows of dx at a time: where a row is a multiple of 4 KB long, more of them would displace each other in the
+        // first-level cache before their lines are full.
         private readonly void Exchange(int first, int last, float* sums, bool load)
         {
-            for (int i = 0; i < Rows; i += Width)
+            const int group = 8;
+            for (int i = 0; i < Rows; i += group)
             {
-                int rows = Math.Min(Width, Rows - i);
-                float* dx = (float*)Dx + ((nint)i * Inputs);
-                for (int row = i + Width; row < Math.Min(Rows, i + (2 * Width)); row++)
+                int rows = Math.Min(group, Rows - i);
+                float* dx = (float*)Dx + ((nint)i * Inputs) + first;
+                for (int row = group; row < Math.Min(Rows - i, 2 * group); row++)
                 {
                     // Short pieces of many rows: the hardware does not foresee them.
-                    float* next = (float*)Dx + ((nint)row * Inputs);
-                    for (int p = first; p < last; p += 16)
+                    for (int p = 0; p < last - first; p += 16)
                     {
-                        Prefetch.Nearest(next + p);
+                        Prefetch.Nearest(dx + ((nint)row * Inputs) + p);
                     }
                 }
 
-                for (int p = first; p < last;)
+                float* column = sums + ((nint)(i / Width) * (last - first) * Width) + (i % Width);
+                if (load)
                 {
-                    int height = GemmKernels.KernelRows(Level, last - p);
-                    float* tile = sums + ((nint)(p - first) * RowPanels * Width) + (i * height);
-                    if (load)
-                    {
-                        GemmPacking.Transpose(dx + p, Inputs, rows, height, tile, Width);
-                    }
-                    else
-                    {
-                        GemmPacking.Transpose(tile, Width, height, rows, dx + p, Inputs);
-                    }
-
-                    p += height;
+                    GemmPacking.Transpose(dx, Inputs, rows, last - first, column, Width);
+                }
+                else
+                {
+                    GemmPacking.Transpose(column, Width, last - first, rows, dx, Inputs);
                 }
             }
         }
@@ -207,10 +203,9 @@ internal static unsafe class GemmFromPanels
                 for (int panel = 0; panel < RowPanels; panel++)
                 {
                     tile.B = Packed + ((((nint)panel * Depth) + o) * Width);
-                    tile.C = sums;
+                    tile.C = sums + ((((nint)panel * (last - first)) + p - first) * Width);
                     GemmKernels.Tile(Level, height, Math.Min(Width, Rows - (panel * Width)), &tile);
                     tile.Ahead += share * Width;
-                    sums += height * Width;
                 }
 
                 p += height;

@@ -74,27 +74,38 @@ internal static unsafe class GemmKernels
             return;
         }
 
-        TileWork part = *work;
+        // The addresses move within the caller's work, and back: the processor stalls when what was just written in pieces is copied as a whole.
+        float* a = work->A;
+        float* b = work->B;
+        float* c = work->C;
+        float* ahead = work->Ahead;
+        nint aheadStep = work->AheadStep;
         for (int i = 0; i < rows; i += tallest)
         {
             int height = Math.Min(tallest, rows - i);
-            part.A = work->A + (i * work->ARow);
+            work->A = a + (i * work->ARow);
             for (int j = 0; j < columns; j += 2 * L.Width)
             {
-                part.B = work->B + j;
-                part.C = work->C + (i * work->Ldc) + j;
+                work->B = b + j;
+                work->C = c + (i * work->Ldc) + j;
                 if (columns - j > L.Width)
                 {
-                    GemmTile.Double<L, V>(height, &part);
+                    GemmTile.Double<L, V>(height, work);
                 }
                 else
                 {
-                    GemmTile.Single<L, V>(height, &part);
+                    GemmTile.Single<L, V>(height, work);
                 }
 
-                part.Ahead = part.B; // once is enough
-                part.AheadStep = 0;
+                work->Ahead = b; // once is enough
+                work->AheadStep = 0;
             }
         }
+
+        work->A = a;
+        work->B = b;
+        work->C = c;
+        work->Ahead = ahead;
+        work->AheadStep = aheadStep;
     }
 }

@@ -133,9 +133,10 @@ internal static unsafe class GemmTile
         nint bRow = w->BRow;
         nint aRow = w->ARow;
         nint aRow2 = 2 * aRow;
-        nint aCol = w->ACol;
+        nint bStep = bRow * sizeof(float);
+        nint aStep = w->ACol * sizeof(float);
         float* ahead = w->Ahead;
-        nint aheadStep = w->AheadStep;
+        nint aheadStep = w->AheadStep * sizeof(float);
         float* piece = w->A;
         for (nint left = w->Pieces; left > 0; left--)
         {
@@ -143,14 +144,15 @@ internal static unsafe class GemmTile
             float* a3 = a + (3 * aRow);
             float* a6 = a + (6 * aRow);
             float* a9 = a + (9 * aRow);
-            for (nint p = w->Depth; p > 0; p--)
+            float* end = b + (w->Depth * bRow);
+            do
             {
                 V bl = L.Load(b);
                 V br = L.Load(b + L.Width);
-                b += bRow;
+                b = Forward(b, bStep);
                 Prefetch.Near(ahead);
                 if (L.Width >= 16) { Prefetch.Near(ahead + 16); }
-                ahead += aheadStep;
+                ahead = Forward(ahead, aheadStep);
                 { V x = L.Broadcast(*a); l0 = L.Fma(x, bl, l0); r0 = L.Fma(x, br, r0); }
                 if (H.Rows > 1) { V x = L.Broadcast(a[aRow]); l1 = L.Fma(x, bl, l1); r1 = L.Fma(x, br, r1); }
                 if (H.Rows > 2) { V x = L.Broadcast(a[aRow2]); l2 = L.Fma(x, bl, l2); r2 = L.Fma(x, br, r2); }
@@ -163,11 +165,12 @@ internal static unsafe class GemmTile
                 if (H.Rows > 9) { V x = L.Broadcast(*a9); l9 = L.Fma(x, bl, l9); r9 = L.Fma(x, br, r9); }
                 if (H.Rows > 10) { V x = L.Broadcast(a9[aRow]); l10 = L.Fma(x, bl, l10); r10 = L.Fma(x, br, r10); }
                 if (H.Rows > 11) { V x = L.Broadcast(a9[aRow2]); l11 = L.Fma(x, bl, l11); r11 = L.Fma(x, br, r11); }
-                a += aCol;
-                if (H.Rows > 3) { a3 += aCol; }
-                if (H.Rows > 6) { a6 += aCol; }
-                if (H.Rows > 9) { a9 += aCol; }
+                a = Forward(a, aStep);
+                if (H.Rows > 3) { a3 = Forward(a3, aStep); }
+                if (H.Rows > 6) { a6 = Forward(a6, aStep); }
+                if (H.Rows > 9) { a9 = Forward(a9, aStep); }
             }
+            while (b != end);
 
             piece += w->APiece;
             ahead += w->AheadPiece;
@@ -230,9 +233,10 @@ internal static unsafe class GemmTile
         nint bRow = w->BRow;
         nint aRow = w->ARow;
         nint aRow2 = 2 * aRow;
-        nint aCol = w->ACol;
+        nint bStep = bRow * sizeof(float);
+        nint aStep = w->ACol * sizeof(float);
         float* ahead = w->Ahead;
-        nint aheadStep = w->AheadStep;
+        nint aheadStep = w->AheadStep * sizeof(float);
         float* piece = w->A;
         for (nint left = w->Pieces; left > 0; left--)
         {
@@ -240,12 +244,13 @@ internal static unsafe class GemmTile
             float* a3 = a + (3 * aRow);
             float* a6 = a + (6 * aRow);
             float* a9 = a + (9 * aRow);
-            for (nint p = w->Depth; p > 0; p--)
+            float* end = b + (w->Depth * bRow);
+            do
             {
                 V x = L.Load(b);
-                b += bRow;
+                b = Forward(b, bStep);
                 Prefetch.Near(ahead);
-                ahead += aheadStep;
+                ahead = Forward(ahead, aheadStep);
                 s0 = L.Fma(L.Broadcast(*a), x, s0);
                 if (H.Rows > 1) { s1 = L.Fma(L.Broadcast(a[aRow]), x, s1); }
                 if (H.Rows > 2) { s2 = L.Fma(L.Broadcast(a[aRow2]), x, s2); }
@@ -258,11 +263,12 @@ internal static unsafe class GemmTile
                 if (H.Rows > 9) { s9 = L.Fma(L.Broadcast(*a9), x, s9); }
                 if (H.Rows > 10) { s10 = L.Fma(L.Broadcast(a9[aRow]), x, s10); }
                 if (H.Rows > 11) { s11 = L.Fma(L.Broadcast(a9[aRow2]), x, s11); }
-                a += aCol;
-                if (H.Rows > 3) { a3 += aCol; }
-                if (H.Rows > 6) { a6 += aCol; }
-                if (H.Rows > 9) { a9 += aCol; }
+                a = Forward(a, aStep);
+                if (H.Rows > 3) { a3 = Forward(a3, aStep); }
+                if (H.Rows > 6) { a6 = Forward(a6, aStep); }
+                if (H.Rows > 9) { a9 = Forward(a9, aStep); }
             }
+            while (b != end);
 
             piece += w->APiece;
             ahead += w->AheadPiece;
@@ -283,6 +289,10 @@ internal static unsafe class GemmTile
         if (H.Rows > 10) { t += step; L.Store(t, s10); }
         if (H.Rows > 11) { t += step; L.Store(t, s11); }
     }
+
+    // Steps in bytes: the JIT would multiply a variable step by four at every turn of the loop.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float* Forward(float* pointer, nint bytes) => (float*)((byte*)pointer + bytes);
 
     /// <summary>The rows of a tile, known when the kernel is compiled.</summary>
     internal interface IHeight
