@@ -1,59 +1,76 @@
-using System.Runtime.InteropServices;
-
 namespace ElderManaged.Tensors;
 
 // Filling the panels, in pieces of any size, from the order of checkpoints.
 internal sealed unsafe partial class FrozenWordPanels
 {
-    /// <summary>Whole rows of W (Out, In) from <paramref name="firstOutput"/> on.</summary>
+    private const int InLine = 16; // words of a cache line
+
+    /// <summary>Whole rows of W (Out, In) from <paramref name="firstOutput"/> on; threads share the panels.</summary>
     public void FillRows(int firstOutput, ReadOnlySpan<byte> stored)
     {
         int rowBytes = checked((int)_numbers.ByteCount(InFeatures));
-        int rows = stored.Length / rowBytes;
+        int end = firstOutput + (stored.Length / rowBytes);
+        int firstGroup = firstOutput / Lanes;
         fixed (byte* source = stored)
         {
-            for (int row = 0; row < rows;)
+            // Rows that share lines of a panel go together, so that a line is written at once.
+            CpuThreads.Run(((end + Lanes - 1) / Lanes) - firstGroup, (Panels: this, Source: (nint)source, firstOutput, end, firstGroup, rowBytes), static (s, part) =>
             {
-                // Rows that share lines of a panel go together, so that a line is written at once.
-                int output = firstOutput + row;
-                int together = Math.Min(rows - row, 16 - (output % 16));
-                byte* first = source + ((nint)row * rowBytes);
-                if (_layout.GroupLength == 0)
+                int output = Math.Max(s.firstOutput, (s.firstGroup + part) * Lanes);
+                int end = Math.Min(s.end, (s.firstGroup + part + 1) * Lanes);
+                for (int together; output < end; output += together)
                 {
-                    FillPlain(output, first, rowBytes, together);
+                    together = Math.Min(end - output, InLine - (output % InLine));
+                    byte* first = (byte*)s.Source + ((nint)(output - s.firstOutput) * s.rowBytes);
+                    if (s.Panels._layout.GroupLength == 0)
+                    {
+                        s.Panels.FillPlain(output, first, s.rowBytes, together);
+                    }
+                    else
+                    {
+                        s.Panels.FillBlocks(output, first, s.rowBytes, together);
+                    }
                 }
-                else
-                {
-                    FillBlocks(output, first, rowBytes, together);
-                }
-
-                row += together;
-            }
+            });
         }
 
         GC.KeepAlive(this);
     }
 
-    /// <summary>Whole rows of Wᵀ (In, Out) from <paramref name="firstInput"/> on; for the plain formats.</summary>
+    /// <summary>Whole rows of Wᵀ (In, Out) from <paramref name="firstInput"/> on; for the plain formats. Threads share the panels.</summary>
     public void FillColumns(int firstInput, ReadOnlySpan<byte> stored)
     {
-        ReadOnlySpan<ushort> numbers = MemoryMarshal.Cast<byte, ushort>(stored);
-        for (int k = firstInput; numbers.Length > 0; k++)
+        int inputs = stored.Length / (OutFeatures * sizeof(ushort));
+        fixed (byte* source = stored)
         {
-            for (int output = 0; output < OutFeatures; output++)
-            {
-                uint* word = _layout.Word(Panel(output / Lanes), output % Lanes, k);
-                ushort number = numbers[output];
-
-                // The first of a pair also clears the second, which does not come where the inputs are odd.
-                *word = k % 2 == 0 ? number : (*word & 0xFFFF) | ((uint)number << 16);
-                NoteSpecial(output, number);
-            }
-
-            numbers = numbers[OutFeatures..];
+            CpuThreads.Run((OutFeatures + Lanes - 1) / Lanes, (Panels: this, Source: (nint)source, firstInput, inputs), static (s, part) =>
+                s.Panels.FillColumns(part, s.firstInput, (ushort*)s.Source + (part * Lanes), s.inputs));
         }
 
         GC.KeepAlive(this);
+    }
+
+    // One panel: a word of a lane holds the numbers of two neighbouring inputs.
+    private void FillColumns(int group, int firstInput, ushort* numbers, int inputs)
+    {
+        int lanes = Math.Min(Lanes, OutFeatures - (group * Lanes));
+        bool special = false;
+        for (int k = firstInput; k < firstInput + inputs; k++, numbers += OutFeatures)
+        {
+            uint* words = _layout.Word(Panel(group), 0, k);
+            ReadOnlySpan<ushort> row = new(numbers, lanes);
+            special |= HasSpecial(row);
+            for (int lane = 0; lane < row.Length; lane++)
+            {
+                // The first of a pair also clears the second, which does not come where the inputs are odd.
+                words[lane] = k % 2 == 0 ? row[lane] : (words[lane] & 0xFFFF) | ((uint)row[lane] << 16);
+            }
+        }
+
+        if (special)
+        {
+            _special[group] = true;
+        }
     }
 
     private void FillPlain(int output, byte* source, int rowBytes, int rows)
@@ -76,9 +93,9 @@ internal sealed unsafe partial class FrozenWordPanels
                 words[row] = numbers[^1];
             }
 
-            foreach (ushort number in numbers)
+            if (HasSpecial(numbers))
             {
-                NoteSpecial(output, number);
+                _special[output / Lanes] = true;
             }
         }
     }
@@ -108,11 +125,7 @@ internal sealed unsafe partial class FrozenWordPanels
         }
     }
 
-    private void NoteSpecial(int output, ushort number)
-    {
-        if ((number & 0x7C00) == 0x7C00 && _numbers == StoredNumbers.Float16)
-        {
-            _special[output / Lanes] = true;
-        }
-    }
+    // Float16's infinities and NaNs are its largest bit patterns of either sign.
+    private bool HasSpecial(ReadOnlySpan<ushort> numbers) => _numbers == StoredNumbers.Float16
+        && (numbers.IndexOfAnyInRange((ushort)0x7C00, (ushort)0x7FFF) >= 0 || numbers.IndexOfAnyInRange((ushort)0xFC00, ushort.MaxValue) >= 0);
 }
