@@ -74,6 +74,9 @@ public sealed class KeyValueCache
     /// <summary>The number of sequences.</summary>
     public int Count => segments[0].Length;
 
+    /// <summary>The memory taken by all segments.</summary>
+    public long Bytes => segments.Sum(layer => layer.Sum(segment => segment.Bytes));
+
     /// <summary>The segments of a layer, one for each sequence.</summary>
     public KeyValueSegment[] Layer(int layer) => segments[layer];
 

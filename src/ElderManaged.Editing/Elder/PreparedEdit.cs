@@ -98,7 +98,7 @@ internal sealed class PreparedEdit
             at, layout.Starts[s] + past[s], layout.Lengths[s] - past[s], past[s], past[s] > 0 ? cache!.Select([s]) : null, e.Target, queries[s])
         {
             Bytes = sizeof(float) * ((long)(layout.Lengths[s] - past[s]) * (at.Hidden.Columns + at.Input.Columns + at.Output.Columns)
-                + queries[s].Length + (2L * past[s] * model.KeyValueWidth * (model.LayerCount - 1 - first))),
+                + queries[s].Length) + (past[s] > 0 ? cache!.Select([s]).Bytes : 0),
         })];
     }
 

@@ -43,12 +43,29 @@ public static partial class Op
                 bool grouped = s.Heads != s.KvHeads;
                 bool wantsK = Tape.Wants(s.K);
                 bool wantsV = Tape.Wants(s.V);
+                AttentionInputs fresh = AttentionInputs.None;
+                Tensor? Sink(Tensor x, AttentionInputs input)
+                {
+                    if (!Tape.Wants(x))
+                    {
+                        return null;
+                    }
+
+                    Tensor sink = x.GradSink(out bool first);
+                    fresh |= first ? input : AttentionInputs.None;
+                    return sink;
+                }
+
+                Tensor? dq = Sink(s.Q, AttentionInputs.Queries);
+                Tensor? dk = Sink(s.K, AttentionInputs.Keys);
+                Tensor? dv = Sink(s.V, AttentionInputs.Values);
                 AttentionKernel.Backward(s with
                 {
                     Level = Simd.Level,
-                    Dq = Tape.Wants(s.Q) ? s.Q.GradSink() : null,
-                    Dk = wantsK ? s.K.GradSink() : null,
-                    Dv = wantsV ? s.V.GradSink() : null,
+                    Dq = dq,
+                    Dk = dk,
+                    Dv = dv,
+                    Fresh = fresh,
                     PartialK = wantsK && grouped ? Tape.NewTensor(s.Q.Shape) : null,
                     PartialV = wantsV && grouped ? Tape.NewTensor(s.Q.Shape) : null,
                     Dy = y.Grad,
@@ -120,6 +137,12 @@ internal readonly record struct AttentionState(
     /// <summary>Into how many parts the rows of each sequence are divided.</summary>
     public int Pieces { get; init; } = 1;
 
+    /// <summary>All parts together, and how many of them a thread takes at a time.</summary>
+    public int Parts { get; init; }
+
+    /// <inheritdoc cref="Parts"/>
+    public int PartsAtATime { get; init; }
+
     public Tensor? Dq { get; init; }
 
     public Tensor? Dk { get; init; }
@@ -131,4 +154,17 @@ internal readonly record struct AttentionState(
     public Tensor? PartialV { get; init; }
 
     public Tensor? Dy { get; init; }
+
+    /// <summary>Inputs whose gradients had no contribution before: what lies there is undefined, and is set instead of added to.</summary>
+    public AttentionInputs Fresh { get; init; }
+}
+
+/// <summary>Some of the inputs of attention.</summary>
+[Flags]
+internal enum AttentionInputs
+{
+    None = 0,
+    Queries = 1,
+    Keys = 2,
+    Values = 4,
 }

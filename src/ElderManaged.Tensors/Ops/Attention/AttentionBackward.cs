@@ -26,10 +26,10 @@ internal static unsafe class AttentionBackward
     private const int MinBlockRows = 2 * GemmKernels.MaxRows;
     private const int MaxBlockRows = 8 * GemmKernels.MaxRows;
 
-    // The block's rows of q or dy in panels: 24 KB stay in the first-level cache while positions go by.
+    // The block's rows of q or dy: 24 KB stay in the first-level cache while positions go by.
     private const int RowRoom = 6 * 1024;
 
-    /// <summary>Adds to dq; adds to dk and dv, or sets them where they are partial sums of this head.</summary>
+    /// <summary>Adds to dq, dk and dv, or sets them where nothing was before.</summary>
     public static void Run(in AttentionState state, in AttentionSlice slice, int head, in AttentionSums sums)
     {
         Work work = Prepare(state, slice, sums);
@@ -54,12 +54,12 @@ internal static unsafe class AttentionBackward
         int fitting = (int)Math.Min(ScoreRoom / stride, RowRoom / padded) / GemmKernels.MaxRows * GemmKernels.MaxRows;
         int blockRows = Math.Min(Math.Clamp(fitting, MinBlockRows, MaxBlockRows), slice.Length);
         nint turned = (nint)((positions + Panel - 1) & -Panel) * width;
-        nint plane = (nint)positions * Panel;
-        nint rowPlane = (nint)blockRows * Panel;
+        nint ownTurned = (nint)((slice.Length + Panel - 1) & -Panel) * width;
+        nint plane = (nint)(positions + 3) * Panel; // past keys are turned by fours
         bool slopes = state.Dq is not null || sums.Keys;
         nint sumSize = (nint)slice.Length * padded;
-        long room = ((slopes ? 2 : 1) * blockRows * stride) + ((slopes ? 2 : 1) * turned) + (state.Dq is null ? 0 : (long)positions * padded)
-            + (2L * blockRows * padded) + (2L * blockRows * width) + (2 * sumSize) + (blockRows * padded) + (4 * blockRows);
+        long room = ((slopes ? 2 : 1) * blockRows * stride) + ownTurned + (slopes ? turned : 0) + (state.Dq is null ? 0 : (long)(positions + 3) * padded)
+            + (2L * blockRows * width) + (2 * sumSize) + (blockRows * padded) + (4 * blockRows);
 
         float* scratch = AttentionScratch.Rent(room);
         Work work = new()
@@ -70,7 +70,6 @@ internal static unsafe class AttentionBackward
             Stride = stride,
             BlockRows = blockRows,
             Plane = plane,
-            RowPlane = rowPlane,
             SumSize = sumSize,
             WantsKeys = sums.Keys,
             WantsValues = sums.Values,
@@ -83,26 +82,31 @@ internal static unsafe class AttentionBackward
             scratch += blockRows * stride;
         }
 
-        work.TurnedKeys = scratch;
-        scratch += turned;
-        AttentionPacking.Panels(slice, values: false, work.TurnedKeys);
+        work.OwnKeys = scratch;
+        scratch += ownTurned;
+        for (int p = 0; p < slice.Length; p += Panel)
+        {
+            AttentionPacking.Turned(slice.OwnKeys + (p * slice.KeyStride), slice.KeyStride, width, slice.Length - p, work.OwnKeys + ((nint)p * width));
+        }
+
         if (slopes)
         {
             work.TurnedValues = scratch;
             scratch += turned;
-            AttentionPacking.Panels(slice, values: true, work.TurnedValues);
+            for (int p = 0; p < positions; p += Panel)
+            {
+                AttentionPacking.TurnedValues(slice, p, work.TurnedValues + ((nint)p * width));
+            }
         }
 
         if (state.Dq is not null)
         {
             work.Keys = scratch;
-            scratch += (nint)positions * padded;
-            AttentionPacking.Rows(slice, values: false, 0, positions, work.Keys, plane);
+            scratch += (nint)(positions + 3) * padded;
+            AttentionPacking.KeyRows(slice, work.Keys, plane);
         }
 
-        work.RowsQ = scratch;
-        work.RowsDy = scratch += (nint)blockRows * padded;
-        work.CloseQ = scratch += (nint)blockRows * padded;
+        work.CloseQ = scratch;
         work.CloseDy = scratch += (nint)blockRows * width;
         work.SumK = scratch += (nint)blockRows * width;
         work.SumV = scratch += sumSize;
@@ -117,13 +121,12 @@ internal static unsafe class AttentionBackward
         public SimdLevel Level;
         public int Width, Padded, BlockRows;
         public nint Stride;             // from one row of scores to the next
-        public nint Plane, RowPlane;    // from one panel to the next: of keys, of rows in the block
+        public nint Plane;              // from one panel of keys to the next
         public nint SumSize;
         public bool WantsKeys, WantsValues;
         public float* Weights, Slopes;  // [block rows, positions]; slopes null: not needed
-        public float* TurnedKeys, TurnedValues, Keys;
-        public float* RowsQ, RowsDy;    // the block's rows of q and dy, in panels
-        public float* CloseQ, CloseDy;  // and as rows
+        public float* OwnKeys, TurnedValues, Keys;   // own keys in panels [D, 32], all values so, all keys in panels [positions, 32]
+        public float* CloseQ, CloseDy;  // the block's rows of q and dy
         public float* SumK, SumV;       // [own rows, padded]
         public float* Out;
         public float* Means, Statistics;
@@ -146,19 +149,19 @@ internal static unsafe class AttentionBackward
                 MakeWeights(state, slice, rows, first, head, at);
                 if (dq is not null)
                 {
-                    AddQueries(rows, dq.Pointer + at, slice.QueryStride);
+                    DeliverQueries(rows, dq.Pointer + at, slice.QueryStride, !state.Fresh.HasFlag(AttentionInputs.Queries));
                 }
 
                 // Own positions up to the block's last row; the first of them is seen first by row −first of the block.
                 int own = first + rows.Count;
                 if (WantsValues)
                 {
-                    AttentionTiles.AddTransposed(Level, Weights + slice.Past, Stride, rows.Count, -first, own, heights, RowsDy, RowPlane, Width, SumV);
+                    AttentionTiles.AddTransposed(Level, Weights + slice.Past, Stride, rows.Count, -first, own, heights, CloseDy, Width, SumV);
                 }
 
                 if (WantsKeys)
                 {
-                    AttentionTiles.AddTransposed(Level, Slopes + slice.Past, Stride, rows.Count, -first, own, heights, RowsQ, RowPlane, Width, SumK);
+                    AttentionTiles.AddTransposed(Level, Slopes + slice.Past, Stride, rows.Count, -first, own, heights, CloseQ, Width, SumK);
                 }
             }
         }
@@ -168,12 +171,12 @@ internal static unsafe class AttentionBackward
             for (int t = 0; t < slice.Length; t++)
             {
                 nint at = ((slice.Start + t) * sums.Stride) + sums.Column;
-                AttentionVectors.Deliver(Level, SumK + ((nint)t * Padded), Width, sums.ToKeys, at, sums.Add);
-                AttentionVectors.Deliver(Level, SumV + ((nint)t * Padded), Width, sums.ToValues, at, sums.Add);
+                AttentionVectors.Deliver(Level, SumK + ((nint)t * Padded), Width, sums.ToKeys, at, sums.AddKeys);
+                AttentionVectors.Deliver(Level, SumV + ((nint)t * Padded), Width, sums.ToValues, at, sums.AddValues);
             }
         }
 
-        // Weights, slopes, and the block's rows of q and dy in panels.
+        // Weights, slopes, and the block's rows of q and dy close together.
         private readonly void MakeWeights(in AttentionState state, in AttentionSlice slice, in AttentionRows rows, int first, int head, nint at)
         {
             float* q = state.Q.Pointer + at;
@@ -188,29 +191,33 @@ internal static unsafe class AttentionBackward
                 saved += 2 * state.Heads;
             }
 
-            AttentionPacking.Rows(q, slice.QueryStride, Width, rows.Count, RowsQ, RowPlane);
-            AttentionPacking.Rows(dy, slice.QueryStride, Width, rows.Count, RowsDy, RowPlane);
             AttentionPacking.Close(q, slice.QueryStride, Width, rows.Count, CloseQ);
             AttentionPacking.Close(dy, slice.QueryStride, Width, rows.Count, CloseDy);
             int end = rows.Seen(rows.Count - 1);
-            for (int p = 0; p < end; p += Panel)
+            for (int p = 0; p < slice.Past; p += Panel)
             {
-                AttentionTiles.Scores(Level, rows, CloseQ, Width, Width, TurnedKeys + ((nint)p * Width), p, Weights, Stride);
-                if (Slopes != null)
-                {
-                    AttentionTiles.Scores(Level, rows, CloseDy, Width, Width, TurnedValues + ((nint)p * Width), p, Slopes, Stride);
-                }
+                AttentionTiles.Scores(Level, rows, CloseQ, Width, Width, slice.PastKeys(p), p, slice.Past, Weights, Stride, slice.NextPastKeys(p));
+            }
+
+            for (int p = slice.Past; p < end; p += Panel)
+            {
+                AttentionTiles.Scores(Level, rows, CloseQ, Width, Width, OwnKeys + ((nint)(p - slice.Past) * Width), p, end, Weights, Stride);
+            }
+
+            for (int p = 0; Slopes != null && p < end; p += Panel)
+            {
+                AttentionTiles.Scores(Level, rows, CloseDy, Width, Width, TurnedValues + ((nint)p * Width), p, end, Slopes, Stride);
             }
 
             AttentionSoftmax.Slopes(Level, Weights, Slopes, Stride, rows, state.Factor, Statistics, Means, state.Scale);
         }
 
-        private readonly void AddQueries(in AttentionRows rows, float* dq, nint step)
+        private readonly void DeliverQueries(in AttentionRows rows, float* dq, nint step, bool add)
         {
-            AttentionTiles.Mix(Level, Slopes, Stride, rows, Keys, Plane, Width, Out);
+            AttentionTiles.Mix(Level, Slopes, Stride, rows, default, new(Keys, Panel, Plane, rows.Seen(rows.Count - 1)), Width, Out);
             for (int i = 0; i < rows.Count; i++)
             {
-                AttentionVectors.Deliver(Level, Out + (i * Padded), Width, dq, i * step, add: true);
+                AttentionVectors.Deliver(Level, Out + (i * Padded), Width, dq, i * step, add);
             }
         }
     }
@@ -221,8 +228,9 @@ internal static unsafe class AttentionBackward
 /// <param name="ToValues">dv, or partial sums; null when not wanted.</param>
 /// <param name="Stride">From row to row of both.</param>
 /// <param name="Column">The head's first column.</param>
-/// <param name="Add">Adds instead of replacing.</param>
-internal readonly unsafe struct AttentionSums(float* ToKeys, float* ToValues, nint Stride, nint Column, bool Add)
+/// <param name="AddKeys">Adds instead of replacing what is there.</param>
+/// <param name="AddValues">The same for values.</param>
+internal readonly unsafe struct AttentionSums(float* ToKeys, float* ToValues, nint Stride, nint Column, bool AddKeys, bool AddValues)
 {
     public float* ToKeys { get; } = ToKeys;
 
@@ -232,7 +240,9 @@ internal readonly unsafe struct AttentionSums(float* ToKeys, float* ToValues, ni
 
     public nint Column { get; } = Column;
 
-    public bool Add { get; } = Add;
+    public bool AddKeys { get; } = AddKeys;
+
+    public bool AddValues { get; } = AddValues;
 
     public bool Keys => ToKeys != null;
 

@@ -13,8 +13,10 @@ namespace ElderManaged.Tensors;
 ///          │    │    │    │╲   │               │     │
 ///          └────┴────┴────┴────┘               └─────┘
 ///   q·kᵀ: tile by tile, D deep, from panels [D, 32] of transposed keys, which stay in the first-level cache for all rows.
+///         Those of past positions lie ready in their segment, own ones are turned here.
 ///   softmax: row by row.
-///   ·v: 12 rows × 32 columns at a time, as deep as the last of the rows sees, from panels [positions, 32] of values.
+///   ·v: 12 rows × 32 columns at a time, as deep as the last of the rows sees; first past values, where they lie, then own ones,
+///       from panels [positions, 32], or where they lie if only one tile reads them.
 /// </code>
 /// A score is one chain of fused multiply-adds along D, an element of y one along the positions. Tiles never cut these chains, so a
 /// row has the same bits in any tile and block, and with its keys in a past segment as among its own.
@@ -34,30 +36,33 @@ internal static unsafe class AttentionForward
         bool single = slice.Length == 1;
         int positions = slice.Past + endRow;
         nint stride = AttentionSoftmax.Stride(positions);
-        int blockRows = single ? group : (int)Math.Min(Math.Clamp(ScoreRoom / stride / GemmKernels.MaxRows * GemmKernels.MaxRows, GemmKernels.MaxRows, MaxBlockRows), endRow - firstRow);
-        bool keep = !single && (group > 1 || endRow - firstRow > blockRows);
-        int panels = (positions + Panel - 1) / Panel;
+        int fitting = (int)(ScoreRoom / stride) / GemmKernels.MaxRows * GemmKernels.MaxRows;
+        int blockRows = single ? group : Math.Min(Math.Clamp(fitting, GemmKernels.MaxRows, MaxBlockRows), endRow - firstRow);
+        bool keep = group > 1 || endRow - firstRow > blockRows;
+        int panels = (endRow + Panel - 1) / Panel;
         int width = slice.Width;
-        int columnTiles = (width + Panel - 1) / Panel;
-        nint plane = (nint)positions * Panel;
+        int padded = AttentionTiles.PanelsWidth(width);
 
-        long room = (blockRows * stride) + ((keep ? panels : 1) * (long)width * Panel) + (single ? 0 : columnTiles * plane)
-            + (blockRows * (long)columnTiles * Panel) + (2 * blockRows) + 16 + ((long)blockRows * width);
-        float* scratch = AttentionScratch.Rent(room);
+        // Values that only one tile reads, and whole registers of them, are not worth packing.
+        bool inPlace = single || (endRow <= GemmKernels.MaxRows && group == 1 && width % 16 == 0);
+        nint keyRoom = single ? 0 : (keep ? panels : 1) * (nint)width * Panel;
+        nint valueRoom = inPlace ? 0 : (nint)endRow * padded;
+        nint queryRoom = single ? 0 : ((nint)blockRows * width) + 15 & -16;
+        float* scratch = AttentionScratch.Rent((blockRows * stride) + keyRoom + valueRoom + queryRoom + (blockRows * (nint)(padded + 2)));
         Work work = new()
         {
             Level = state.Level,
             Stride = stride,
             Width = width,
-            ColumnTiles = columnTiles,
-            Plane = plane,
+            Padded = padded,
             Keep = keep,
             Scores = scratch,
             Keys = scratch += blockRows * stride,
-            Values = scratch += (keep ? panels : 1) * (nint)width * Panel,
-            Queries = scratch += single ? 0 : columnTiles * plane,
-            Out = scratch += ((nint)blockRows * width) + 15 & -16,
-            Statistics = scratch + (blockRows * columnTiles * Panel),
+            Values = inPlace ? null : scratch + keyRoom,
+            Queries = scratch += keyRoom + valueRoom,
+            Out = scratch += queryRoom,
+            Statistics = scratch + ((nint)blockRows * padded),
+            ValuePlane = (nint)endRow * Panel,
         };
 
         for (int head = firstHead; head < firstHead + (single ? 1 : group); head++)
@@ -65,9 +70,16 @@ internal static unsafe class AttentionForward
             for (int first = firstRow; first < endRow; first += blockRows)
             {
                 AttentionRows rows = single ? new(group, positions, 0) : new(Math.Min(blockRows, endRow - first), slice.Past + first + 1, 1);
-                nint rowStep = single ? width : slice.QueryStride;
                 nint at = ((slice.Start + first) * slice.QueryStride) + ((nint)head * width);
-                work.Score(slice, rows, state.Q.Pointer + at, rowStep);
+                if (single)
+                {
+                    work.ScoreHeads(slice, rows, state.Q.Pointer + at);
+                }
+                else
+                {
+                    work.Score(slice, rows, state.Q.Pointer + at, slice.QueryStride);
+                }
+
                 AttentionSoftmax.Weights(state.Level, work.Scores, stride, rows, state.Factor, work.Statistics);
                 if (state.Statistics is { } saved)
                 {
@@ -76,7 +88,7 @@ internal static unsafe class AttentionForward
 
                 if (single)
                 {
-                    work.MixInPlace(slice, rows, state.Y.Pointer + at);
+                    work.MixHeads(slice, rows, state.Y.Pointer + at);
                 }
                 else
                 {
@@ -101,12 +113,12 @@ internal static unsafe class AttentionForward
         public SimdLevel Level;
         public nint Stride;         // from one row of scores to the next
         public int Width;
-        public int ColumnTiles;
-        public nint Plane;          // from one panel of values to the next
-        public bool Keep;           // panels of keys are used again by a later block
+        public int Padded;          // the width of whole panels
+        public nint ValuePlane;     // from one panel of own values to the next
+        public bool Keep;           // panels of own keys are used again by a later block
         public float* Scores;
-        public float* Keys;
-        public float* Values;
+        public float* Keys;         // own ones
+        public float* Values;       // own ones; null: they are read where they lie
         public float* Queries;      // the block's rows of q
         public float* Out;          // rows of y before their division
         public float* Statistics;
@@ -114,50 +126,91 @@ internal static unsafe class AttentionForward
 
         public void Score(in AttentionSlice slice, in AttentionRows rows, float* q, nint rowStep)
         {
-            int end = rows.Seen(rows.Count - 1);
-            if (rows.Count > 1 && end > Panel)
+            if (rows.Count > 8)
             {
                 AttentionPacking.Close(q, rowStep, Width, rows.Count, Queries);
                 q = Queries;
                 rowStep = Width;
             }
 
-            for (int first = 0; first < end; first += Panel)
+            for (int first = 0; first < slice.Past; first += Panel)
+            {
+                AttentionTiles.Scores(Level, rows, q, rowStep, Width, slice.PastKeys(first), first, slice.Past, Scores, Stride, slice.NextPastKeys(first));
+            }
+
+            int own = rows.Seen(rows.Count - 1) - slice.Past;
+            for (int first = 0; first < own; first += Panel)
             {
                 float* panel = Keys + (Keep ? (nint)first * Width : 0);
                 if (first >= packedKeys)
                 {
-                    AttentionPacking.Transposed(slice, values: false, first, slice.Past + slice.Length, panel);
-                    packedKeys = first + Panel;
+                    AttentionPacking.Turned(slice.OwnKeys + (first * slice.KeyStride), slice.KeyStride, Width, slice.Length - first, panel);
+                    packedKeys = Keep ? first + Panel : 0;
                 }
 
-                AttentionTiles.Scores(Level, rows, q, rowStep, Width, panel, first, Scores, Stride);
+                AttentionTiles.Scores(Level, rows, q, rowStep, Width, panel, slice.Past + first, slice.Past + own, Scores, Stride);
             }
         }
 
         /// <summary>y = weights · values / sum, in tiles.</summary>
         public void Mix(in AttentionSlice slice, in AttentionRows rows, float* y)
         {
-            int end = rows.Seen(rows.Count - 1);
-            AttentionPacking.Rows(slice, values: true, packedValues, end, Values, Plane);
-            packedValues = Math.Max(packedValues, end);
-            AttentionTiles.Mix(Level, Scores, Stride, rows, Values, Plane, Width, Out);
+            int own = rows.Seen(rows.Count - 1) - slice.Past;
+            if (Values != null && own > packedValues)
+            {
+                AttentionPacking.Rows(
+                    slice.OwnValues + (packedValues * slice.KeyStride), slice.KeyStride, Width, own - packedValues, Values + ((nint)packedValues * Panel), ValuePlane);
+                packedValues = own;
+            }
+
+            AttentionVectorRows past = new(slice.PastValues, slice.KeyStride, Panel, slice.Past, ahead: Width);
+            AttentionVectorRows last = Values == null
+                ? new(slice.OwnValues, slice.KeyStride, Panel, own)
+                : new(Values, Panel, ValuePlane, own);
+            AttentionTiles.Mix(Level, Scores, Stride, rows, past, last, Width, Out);
             for (int i = 0; i < rows.Count; i++)
             {
-                AttentionVectors.Scaled(Level, Out + (i * ColumnTiles * Panel), Width, Statistics[(2 * i) + 1], y + (i * slice.QueryStride));
+                AttentionVectors.Scaled(Level, Out + ((nint)i * Padded), Width, Statistics[(2 * i) + 1], y + (i * slice.QueryStride));
             }
         }
 
-        /// <summary>The same for the only row of a sequence, its heads side by side in y: values are read where they lie.</summary>
-        public void MixInPlace(in AttentionSlice slice, in AttentionRows rows, float* y)
+        /// <summary>Scores of the heads of a sequence's only row, which lie side by side in q.</summary>
+        public readonly void ScoreHeads(in AttentionSlice slice, in AttentionRows heads, float* q)
+        {
+            int first = 0;
+            for (; heads.Count == 1 && first <= slice.Past - (4 * Panel); first += 4 * Panel)
+            {
+                AttentionVectors.FourPanels(Level, q, Width, slice.PastKeys(first), Panel * slice.KeyStride, Scores + first);
+            }
+
+            for (; first < slice.Past; first += Panel)
+            {
+                AttentionTiles.Scores(Level, heads, q, Width, Width, slice.PastKeys(first), first, slice.Past, Scores, Stride, slice.NextPastKeys(first));
+            }
+
+            // Its own key.
+            for (int h = 0; h < heads.Count; h++)
+            {
+                float score = 0;
+                for (int c = 0; c < Width; c++)
+                {
+                    score = MathF.FusedMultiplyAdd(q[(h * Width) + c], slice.OwnKeys[c], score);
+                }
+
+                Scores[(h * Stride) + slice.Past] = score;
+            }
+        }
+
+        /// <summary>y = weights · values / sum for the heads of a sequence's only row, which lie side by side in y: values are read where they lie.</summary>
+        public readonly void MixHeads(in AttentionSlice slice, in AttentionRows heads, float* y)
         {
             const int together = 64; // values that stay in the first-level cache for all heads
-            new Span<float>(y, rows.Count * Width).Clear();
-            int end = rows.First;
-            for (int first = 0; first < end;)
+            new Span<float>(y, heads.Count * Width).Clear();
+            int step = heads.Count == 1 ? slice.Past + 1 : together;
+            for (int first = 0; first <= slice.Past;)
             {
-                int count = Math.Min(together, (first < slice.Past ? slice.Past : end) - first);
-                for (int h = 0; h < rows.Count; h++)
+                int count = Math.Min(step, (first < slice.Past ? slice.Past : slice.Past + 1) - first);
+                for (int h = 0; h < heads.Count; h++)
                 {
                     AttentionVectors.AddCombination(Level, y + (h * Width), Width, Scores + (h * Stride) + first, slice.Value(first), slice.KeyStride, count);
                 }
@@ -165,7 +218,7 @@ internal static unsafe class AttentionForward
                 first += count;
             }
 
-            for (int h = 0; h < rows.Count; h++)
+            for (int h = 0; h < heads.Count; h++)
             {
                 AttentionVectors.Scaled(Level, y + (h * Width), Width, Statistics[(2 * h) + 1], y + (h * Width));
             }

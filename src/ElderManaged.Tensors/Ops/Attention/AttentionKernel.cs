@@ -25,19 +25,31 @@ internal static unsafe class AttentionKernel
         // Rows do not touch each other's bits, so their division may depend on the number of threads.
         int wanted = !threads || CpuThreads.Count == 1 ? 1 : (4 * CpuThreads.Count) / Math.Max(1, parts);
         AttentionState divided = state with { Pieces = Math.Clamp(wanted, 1, Math.Max(1, longest / MinPartRows)) };
-        Each(divided, parts * divided.Pieces, threads, static (s, part) => ForwardPart(s, part));
+        Each(divided, parts * divided.Pieces, threads, static (s, batch) =>
+        {
+            for (int part = batch * s.PartsAtATime; part < Math.Min(s.Parts, (batch + 1) * s.PartsAtATime); part++)
+            {
+                ForwardPart(s, part);
+            }
+        });
     }
 
     public static void Backward(in AttentionState state)
     {
         bool threads = IsWorthThreads(state);
-        Each(state, state.Layout.Count * state.Heads, threads, static (s, part) => BackwardPart(s, part));
+        Each(state, state.Layout.Count * state.Heads, threads, static (s, batch) =>
+        {
+            for (int part = batch * s.PartsAtATime; part < Math.Min(s.Parts, (batch + 1) * s.PartsAtATime); part++)
+            {
+                BackwardPart(s, part);
+            }
+        });
         if (state.PartialK is not null || state.PartialV is not null)
         {
             RowBlocks.Run(state.K.Rows, state.Q.Columns, state, static (s, block) =>
             {
-                AddGroups(s, s.PartialK, s.Dk, block);
-                AddGroups(s, s.PartialV, s.Dv, block);
+                AddGroups(s, s.PartialK, s.Dk, s.Fresh.HasFlag(AttentionInputs.Keys), block);
+                AddGroups(s, s.PartialV, s.Dv, s.Fresh.HasFlag(AttentionInputs.Values), block);
             });
         }
     }
@@ -53,17 +65,19 @@ internal static unsafe class AttentionKernel
         return work >= WorthThreads;
     }
 
+    // Handing out parts costs a little each time: threads take several small ones at a time.
     private static void Each(AttentionState state, int parts, bool threads, Action<AttentionState, int> body)
     {
-        if (threads)
+        int batches = threads ? Math.Min(parts, 8 * CpuThreads.Count) : 1;
+        int atATime = (parts + batches - 1) / Math.Max(1, batches);
+        AttentionState divided = state with { Parts = parts, PartsAtATime = Math.Max(1, atATime) };
+        if (batches > 1)
         {
-            CpuThreads.Run(parts, state, body);
-            return;
+            CpuThreads.Run((parts + atATime - 1) / atATime, divided, body);
         }
-
-        for (int part = 0; part < parts; part++)
+        else if (parts > 0)
         {
-            body(state, part);
+            body(divided, 0);
         }
     }
 
@@ -81,14 +95,10 @@ internal static unsafe class AttentionKernel
             return;
         }
 
-        KeyValueSegment? past = state.Layout.Past[sequence] == 0 ? null : state.Past![sequence];
-        fixed (float* keys = past is null ? default : past.Keys)
-        fixed (float* values = past is null ? default : past.Values)
-        {
-            AttentionSlice slice = new(state, sequence, kvHead, keys, values);
-            int group = state.Heads / state.KvHeads;
-            AttentionForward.Run(state, slice, kvHead * group, group, first, end);
-        }
+        AttentionSlice slice = new(state, sequence, kvHead);
+        int group = state.Heads / state.KvHeads;
+        AttentionForward.Run(state, slice, kvHead * group, group, first, end);
+        GC.KeepAlive(state.Past);
     }
 
     private static void BackwardPart(in AttentionState state, int part)
@@ -101,26 +111,23 @@ internal static unsafe class AttentionKernel
             return;
         }
 
-        KeyValueSegment? past = state.Layout.Past[sequence] == 0 ? null : state.Past![sequence];
-        fixed (float* keys = past is null ? default : past.Keys)
-        fixed (float* values = past is null ? default : past.Values)
-        {
-            AttentionSlice slice = new(state, sequence, kvHead, keys, values);
-            bool grouped = state.Heads != state.KvHeads;
-            Tensor? toKeys = grouped ? state.PartialK : state.Dk;
-            Tensor? toValues = grouped ? state.PartialV : state.Dv;
-            AttentionSums sums = new(
-                toKeys is null ? null : toKeys.Pointer,
-                toValues is null ? null : toValues.Pointer,
-                grouped ? state.Q.Columns : state.K.Columns,
-                (nint)(grouped ? head : kvHead) * state.Width,
-                Add: !grouped);
-            AttentionBackward.Run(state, slice, head, sums);
-        }
+        AttentionSlice slice = new(state, sequence, kvHead);
+        bool grouped = state.Heads != state.KvHeads;
+        Tensor? toKeys = grouped ? state.PartialK : state.Dk;
+        Tensor? toValues = grouped ? state.PartialV : state.Dv;
+        AttentionSums sums = new(
+            toKeys is null ? null : toKeys.Pointer,
+            toValues is null ? null : toValues.Pointer,
+            grouped ? state.Q.Columns : state.K.Columns,
+            (nint)(grouped ? head : kvHead) * state.Width,
+            AddKeys: !grouped && !state.Fresh.HasFlag(AttentionInputs.Keys),
+            AddValues: !grouped && !state.Fresh.HasFlag(AttentionInputs.Values));
+        AttentionBackward.Run(state, slice, head, sums);
+        GC.KeepAlive(state.Past);
     }
 
     // gradient[row, kv head] += Σ partial[row, head] over the heads of its group, in order.
-    private static void AddGroups(in AttentionState state, Tensor? partial, Tensor? gradient, RowBlock block)
+    private static void AddGroups(in AttentionState state, Tensor? partial, Tensor? gradient, bool fresh, RowBlock block)
     {
         if (partial is null || gradient is null)
         {
@@ -134,6 +141,11 @@ internal static unsafe class AttentionKernel
             {
                 float* target = gradient.Pointer + ((long)row * gradient.Columns) + (kvHead * state.Width);
                 float* source = partial.Pointer + ((long)row * partial.Columns) + (kvHead * group * state.Width);
+                if (fresh)
+                {
+                    new Span<float>(target, state.Width).Clear();
+                }
+
                 for (int h = 0; h < group; h++)
                 {
                     Reductions.AddTo(target, source + (h * state.Width), state.Width);

@@ -14,59 +14,108 @@ internal static unsafe class AttentionPacking
     public const int Panel = GemmKernels.PanelWidth;
 
     /// <summary>
-    /// A panel of transposed rows: element c of position first + j lies at target + 32·c + j. Where no positions are left it
-    /// repeats the last one; nobody looks there.
+    /// A panel of transposed rows, which lie <paramref name="stride"/> apart: element c of row j lies at target + 32·c + j. Where fewer
+    /// than 32 rows are left the others are undefined; nobody looks there.
     /// </summary>
-    public static void Transposed(in AttentionSlice slice, bool values, int first, int end, float* target)
+    public static void Turned(float* source, nint stride, int width, int left, float* target)
     {
         float** rows = stackalloc float*[Panel];
         for (int j = 0; j < Panel; j++)
         {
-            int position = Math.Min(first + j, end - 1);
-            rows[j] = values ? slice.Value(position) : slice.Key(position);
+            rows[j] = source + (Math.Min(j, left - 1) * stride);
         }
 
-        // The panel after this one, on its way while this one is turned.
-        nint ahead = Panel * slice.KeyStride;
-        int needed = Math.Min(Panel, end - first);
+        Turned(rows, Math.Min(Panel, left), width, Panel * stride, target);
+    }
+
+    /// <summary>A panel of transposed values, past and own.</summary>
+    public static void TurnedValues(in AttentionSlice slice, int first, float* target)
+    {
+        float** rows = stackalloc float*[Panel];
+        int end = slice.Past + slice.Length;
+        for (int j = 0; j < Panel; j++)
+        {
+            rows[j] = slice.Value(Math.Min(first + j, end - 1));
+        }
+
+        // Next come the following positions, or the next head's values beside these.
+        nint ahead = first + Panel < slice.Past ? Panel * slice.KeyStride : slice.Width;
+        Turned(rows, Math.Min(Panel, end - first), slice.Width, ahead, target);
+    }
+
+    /// <summary>Keys of all positions as rows in panels of 32 columns, see <see cref="Rows(float*, nint, int, int, float*, nint)"/>: those of the past are turned back, up to three too many.</summary>
+    public static void KeyRows(in AttentionSlice slice, float* target, nint plane)
+    {
+        float** columns = stackalloc float*[Panel];
+        for (int p = 0; p < slice.Past; p += Panel)
+        {
+            float* panel = slice.PastKeys(p);
+            for (int c = 0; c < slice.Width; c += Panel)
+            {
+                for (int j = 0; j < Panel; j++)
+                {
+                    columns[j] = panel + (Math.Min(c + j, slice.Width - 1) * Panel);
+                }
+
+                Turned(columns, Math.Min(Panel, slice.Width - c), Math.Min(Panel, (slice.Past - p + 3) & -4), 0, target + (c / Panel * plane) + ((nint)p * Panel));
+            }
+        }
+
+        Rows(slice.OwnKeys, slice.KeyStride, slice.Width, slice.Length, target + ((nint)slice.Past * Panel), plane);
+    }
+
+    // ahead: how far away what is turned next lies, fetched while this is turned.
+    private static void Turned(float** rows, int needed, int width, nint ahead, float* target)
+    {
         for (int j = 0; j < needed; j += 16)
         {
-            if (Avx512F.IsSupported)
+            if (Avx512F.IsSupported && needed - j > 8)
             {
-                Turn16(rows + j, slice.Width, ahead, target + j);
+                Turn16(rows + j, width, ahead, target + j);
             }
             else
             {
-                for (int i = j; i < j + 16; i += 4)
+                for (int i = j; i < Math.Min(needed, j + 16); i += 4)
                 {
-                    Turn4(rows + i, slice.Width, target + i);
+                    Turn4(rows + i, width, target + i);
                 }
             }
         }
     }
 
-    /// <summary>All positions as transposed panels, one after the other.</summary>
-    public static void Panels(in AttentionSlice slice, bool values, float* target)
+    /// <summary>Rows <paramref name="width"/> apart written into the panels [width, 32] of positions from <paramref name="at"/> on.</summary>
+    public static void AppendTurned(float* source, int width, int count, float* panels, int at)
     {
-        int end = slice.Past + slice.Length;
-        for (int p = 0; p < end; p += Panel)
+        float** rows = stackalloc float*[16];
+        for (int done = 0; done < count;)
         {
-            Transposed(slice, values, p, end, target + ((nint)p * slice.Width));
+            int position = at + done;
+            float* target = panels + ((long)(position & -Panel) * width) + (position % Panel);
+            if (Avx512F.IsSupported && position % 16 == 0 && count - done >= 16)
+            {
+                for (int i = 0; i < 16; i++)
+                {
+                    rows[i] = source + ((long)(done + i) * width);
+                }
+
+                Turn16(rows, width, 0, target);
+                done += 16;
+                continue;
+            }
+
+            float* row = source + ((long)done * width);
+            for (int c = 0; c < width; c++)
+            {
+                target[(nint)c * Panel] = row[c];
+            }
+
+            done++;
         }
     }
 
     /// <summary>
-    /// Rows cut into panels of 32 columns, padded with zeros: column c of position p lies at target + (c / 32)·plane + 32·p + c % 32.
+    /// Rows cut into panels of 32 columns, padded with zeros: column c of row p lies at target + (c / 32)·plane + 32·p + c % 32.
     /// </summary>
-    public static void Rows(in AttentionSlice slice, bool values, int first, int end, float* target, nint plane)
-    {
-        for (int p = first; p < end; p++)
-        {
-            Row(values ? slice.Value(p) : slice.Key(p), slice.Width, target + ((nint)p * Panel), plane);
-        }
-    }
-
-    /// <summary>Like <see cref="Rows(in AttentionSlice, bool, int, int, float*, nint)"/>, for rows that lie <paramref name="stride"/> apart.</summary>
     public static void Rows(float* source, nint stride, int width, int count, float* target, nint plane)
     {
         for (int p = 0; p < count; p++)
@@ -119,7 +168,7 @@ internal static unsafe class AttentionPacking
         int c = 0;
         for (; c <= width - 4; c += 4)
         {
-            if (c % 16 == 0)
+            if (c % 16 == 0 && ahead != 0)
             {
                 for (int i = 0; i < 16; i++)
                 {

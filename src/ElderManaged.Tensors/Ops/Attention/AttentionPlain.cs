@@ -89,10 +89,10 @@ internal sealed class AttentionPlain(int heads, int kvHeads, int width, Sequence
     private int KvHead(int head) => head / (heads / kvHeads);
 
     private double Key(double[] k, int sequence, int p, int head, int c) => p < layout.Past[sequence]
-        ? past![sequence]!.Keys[(((p * kvHeads) + KvHead(head)) * width) + c]
+        ? past![sequence]!.Key(p, (KvHead(head) * width) + c)
         : k[KeyAt(sequence, p - layout.Past[sequence], head, c)];
 
     private double Value(double[] v, int sequence, int p, int head, int c) => p < layout.Past[sequence]
-        ? past![sequence]!.Values[(((p * kvHeads) + KvHead(head)) * width) + c]
+        ? past![sequence]!.Value(p, (KvHead(head) * width) + c)
         : v[KeyAt(sequence, p - layout.Past[sequence], head, c)];
 }

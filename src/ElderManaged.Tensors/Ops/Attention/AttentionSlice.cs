@@ -3,10 +3,10 @@ namespace ElderManaged.Tensors;
 /// <summary>One sequence and one key/value head of an attention call, as addresses.</summary>
 internal readonly unsafe struct AttentionSlice
 {
-    private readonly float* pastKeys, pastValues, ownKeys, ownValues;
+    private readonly float* pastKeys, pastValues;
 
-    /// <summary>The addresses of past segments must stay pinned while this is used.</summary>
-    public AttentionSlice(in AttentionState state, int sequence, int kvHead, float* pastKeys, float* pastValues)
+    /// <summary>The past segment must stay reachable while this is used.</summary>
+    public AttentionSlice(in AttentionState state, int sequence, int kvHead)
     {
         Width = state.Width;
         QueryStride = state.Q.Columns;
@@ -15,10 +15,14 @@ internal readonly unsafe struct AttentionSlice
         Length = state.Layout.Lengths[sequence];
         Past = state.Layout.Past[sequence];
         nint offset = (nint)kvHead * Width;
-        this.pastKeys = pastKeys + offset;
-        this.pastValues = pastValues + offset;
-        ownKeys = state.K.Pointer + (Start * KeyStride) + offset;
-        ownValues = state.V.Pointer + (Start * KeyStride) + offset;
+        OwnKeys = state.K.Pointer + (Start * KeyStride) + offset;
+        OwnValues = state.V.Pointer + (Start * KeyStride) + offset;
+        if (Past > 0)
+        {
+            KeyValueSegment past = state.Past![sequence]!;
+            pastKeys = past.KeyPanels + (offset * AttentionPacking.Panel);
+            pastValues = past.ValueRows + offset;
+        }
     }
 
     /// <summary>D, the width of a head.</summary>
@@ -39,12 +43,23 @@ internal readonly unsafe struct AttentionSlice
     /// <summary>Positions before its rows.</summary>
     public int Past { get; }
 
-    /// <summary>The key of a position.</summary>
-    public float* Key(int position) => Row(pastKeys, ownKeys, position);
+    /// <summary>Keys of the sequence's rows.</summary>
+    public float* OwnKeys { get; }
+
+    /// <summary>Values of the sequence's rows.</summary>
+    public float* OwnValues { get; }
+
+    /// <summary>The panel [D, 32] of keys of past positions from <paramref name="position"/>, a multiple of 32, on.</summary>
+    public float* PastKeys(int position) => pastKeys + (position * KeyStride);
+
+    /// <summary>How far behind a panel of past keys lies what comes next: the head's next panel, or the first of the next head.</summary>
+    public nint NextPastKeys(int position) =>
+        position + AttentionPacking.Panel < Past ? AttentionPacking.Panel * KeyStride : (nint)AttentionPacking.Panel * Width;
+
+    /// <summary>The values of the past.</summary>
+    public float* PastValues => pastValues;
 
     /// <summary>The value of a position.</summary>
-    public float* Value(int position) => Row(pastValues, ownValues, position);
-
-    private float* Row(float* past, float* own, int position) =>
-        position < Past ? past + (position * KeyStride) : own + ((position - Past) * KeyStride);
+    public float* Value(int position) =>
+        position < Past ? pastValues + (position * KeyStride) : OwnValues + ((position - Past) * KeyStride);
 }

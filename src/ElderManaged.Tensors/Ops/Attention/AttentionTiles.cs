@@ -7,16 +7,19 @@ internal static unsafe class AttentionTiles
     private const int MixDepth = 128;
 
     /// <summary>
-    /// Scores of rows with the up to 32 positions of one panel from <paramref name="first"/> on; tiles above the diagonal are
-    /// left out, and columns beyond what a row sees are undefined.
+    /// Scores of rows with the up to 32 positions of one panel from <paramref name="first"/> to before <paramref name="end"/>; tiles above
+    /// the diagonal are left out, and columns beyond what a row sees are undefined, as are up to 32 behind <paramref name="end"/>.
+    /// The panel that lies <paramref name="ahead"/> is fetched meanwhile.
     /// </summary>
-    public static void Scores(SimdLevel level, in AttentionRows rows, float* x, nint rowStep, int depth, float* panel, int first, float* scores, nint stride)
+    public static void Scores(SimdLevel level, in AttentionRows rows, float* x, nint rowStep, int depth, float* panel, int first, int end, float* scores, nint stride, nint ahead = 0)
     {
         TileWork work = Tile(rowStep, 1, panel, depth, stride, accumulate: false);
+        work.Ahead = panel + ahead;
+        work.AheadStep = ahead == 0 ? 0 : Panel;
         for (int i = 0; i < rows.Count;)
         {
             int height = GemmKernels.KernelRows(level, rows.Count - i);
-            int columns = Math.Min(Panel, rows.Seen(i + height - 1) - first);
+            int columns = Math.Min(Panel, Math.Min(end, rows.Seen(i + height - 1)) - first);
             if (columns > 0)
             {
                 work.A = x + (i * rowStep);
@@ -29,7 +32,8 @@ internal static unsafe class AttentionTiles
     }
 
     /// <summary>
-    /// result = weights · vectors, for each row as deep as it sees; vectors lie in panels, results are rows of whole panels.
+    /// result = weights · vectors, for each row as deep as it sees: first those of the past, then those after it. Results are rows of
+    /// whole panels.
     /// </summary>
     /// <remarks>
     /// <para>
@@ -40,21 +44,42 @@ internal static unsafe class AttentionTiles
     /// number, they become not a number: then they are done again one by one.
     /// </para>
     /// </remarks>
-    public static void Mix(SimdLevel level, float* weights, nint stride, in AttentionRows rows, float* vectors, nint plane, int width, float* result)
+    public static void Mix(
+        SimdLevel level, float* weights, nint stride, in AttentionRows rows, in AttentionVectorRows past, in AttentionVectorRows own, int width, float* result)
+    {
+        AddMix(level, weights, stride, rows, 0, past, width, result);
+        AddMix(level, weights, stride, rows, past.Count, own, width, result);
+        nint resultStride = PanelsWidth(width);
+        if (rows.Count > 1 && AttentionVectors.NotFinite(result, width, resultStride, rows.Count))
+        {
+            for (int i = 0; i < rows.Count; i++)
+            {
+                Mix(level, weights + (i * stride), stride, new(1, rows.Seen(i), 1), past, own, width, result + (i * resultStride));
+            }
+        }
+    }
+
+    // The vectors of positions from start on; adds where they are not the first.
+    private static void AddMix(
+        SimdLevel level, float* weights, nint stride, in AttentionRows rows, int start, in AttentionVectorRows vectors, int width, float* result)
     {
         nint resultStride = PanelsWidth(width);
-        int end = rows.Seen(rows.Count - 1);
-        TileWork work = Tile(stride, 1, vectors, 0, resultStride, accumulate: false);
-        for (int first = 0; first < end; first += MixDepth)
+        int end = start + vectors.Count;
+        TileWork work = Tile(stride, 1, vectors.First, 0, resultStride, accumulate: false);
+        work.BRow = vectors.Stride;
+        for (int first = start; first < end; first += MixDepth)
         {
             work.Accumulate = first > 0;
+            int last = Math.Min(end, first + MixDepth);
             for (int c = 0; c < width; c += Panel)
             {
-                work.B = work.Ahead = vectors + (c / Panel * plane) + ((nint)first * Panel);
+                work.B = vectors.First + (c / Panel * vectors.Plane) + ((first - start) * vectors.Stride);
+                work.Ahead = work.B + vectors.Ahead;
+                work.AheadStep = vectors.Ahead == 0 ? 0 : vectors.Stride;
                 for (int i = 0; i < rows.Count;)
                 {
                     int height = GemmKernels.KernelRows(level, rows.Count - i);
-                    work.Depth = Math.Min(MixDepth, rows.Seen(i + height - 1) - first);
+                    work.Depth = Math.Min(last, rows.Seen(i + height - 1)) - first;
                     if (work.Depth > 0)
                     {
                         work.A = weights + (i * stride) + first;
@@ -64,14 +89,6 @@ internal static unsafe class AttentionTiles
 
                     i += height;
                 }
-            }
-        }
-
-        if (rows.Count > 1 && AttentionVectors.NotFinite(result, width, resultStride, rows.Count))
-        {
-            for (int i = 0; i < rows.Count; i++)
-            {
-                Mix(level, weights + (i * stride), stride, new(1, rows.Seen(i), 1), vectors, plane, width, result + (i * resultStride));
             }
         }
     }
@@ -84,15 +101,15 @@ internal static unsafe class AttentionTiles
     /// <param name="rowOf">The row that sees the first position first; row + 1 sees the next one. May be negative.</param>
     /// <param name="count">The number of positions; none that the last row does not see.</param>
     /// <param name="heights">The tallest tile: 12, or 1 where a row must not even be multiplied by zero.</param>
-    /// <param name="vectors">One for each row, in panels.</param>
-    /// <param name="plane">From panel to panel.</param>
+    /// <param name="vectors">One for each row, close together; up to 31 floats behind the last one are read.</param>
     /// <param name="width">The width of a vector.</param>
     /// <param name="sums">Rows of whole panels.</param>
     public static void AddTransposed(
-        SimdLevel level, float* weights, nint stride, int rows, int rowOf, int count, int heights, float* vectors, nint plane, int width, float* sums)
+        SimdLevel level, float* weights, nint stride, int rows, int rowOf, int count, int heights, float* vectors, int width, float* sums)
     {
         nint sumStride = PanelsWidth(width);
         TileWork work = Tile(1, stride, null, 0, sumStride, accumulate: true);
+        work.BRow = width;
         for (int p = 0; p < count;)
         {
             int height = heights == 1 ? 1 : GemmKernels.KernelRows(level, count - p);
@@ -100,7 +117,7 @@ internal static unsafe class AttentionTiles
             for (int c = 0; c < width; c += Panel)
             {
                 work.A = weights + (first * stride) + p;
-                work.B = work.Ahead = vectors + (c / Panel * plane) + (first * Panel);
+                work.B = work.Ahead = vectors + (first * (nint)width) + c;
                 work.C = sums + (p * sumStride) + c;
                 work.Depth = rows - first;
                 GemmKernels.Tile(level, height, Columns(width - c), &work);
@@ -129,4 +146,19 @@ internal static unsafe class AttentionTiles
 
     // Panels are padded, so that the kernels may always work on whole registers.
     private static int Columns(int left) => Math.Min(Panel, left);
+}
+
+/// <summary>Vectors of positions: element c of number p lies at First + (c / 32)·Plane + p·Stride + c % 32.</summary>
+/// <remarks>What lies <see cref="Ahead"/> of them, if not 0, is fetched while they are used.</remarks>
+internal readonly unsafe struct AttentionVectorRows(float* first, nint stride, nint plane, int count, nint ahead = 0)
+{
+    public float* First { get; } = first;
+
+    public nint Stride { get; } = stride;
+
+    public nint Plane { get; } = plane;
+
+    public int Count { get; } = count;
+
+    public nint Ahead { get; } = ahead;
 }

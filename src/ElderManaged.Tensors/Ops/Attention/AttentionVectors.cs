@@ -55,6 +55,18 @@ internal static unsafe class AttentionVectors
         }
     }
 
+    /// <summary>The products of one row with the 128 columns of four panels [depth, 32], which keep both multipliers busy.</summary>
+    public static void FourPanels(SimdLevel level, float* row, int depth, float* panels, nint step, float* result)
+    {
+        switch (level)
+        {
+            case SimdLevel.Vector512: FourPanels<Lanes512, Vector512<float>>(row, depth, panels, step, result); break;
+            case SimdLevel.Vector256: FourPanels<Lanes256, Vector256<float>>(row, depth, panels, step, result); break;
+            case SimdLevel.Vector128: FourPanels<Lanes128, Vector128<float>>(row, depth, panels, step, result); break;
+            default: FourPanels<Lanes1, float>(row, depth, panels, step, result); break;
+        }
+    }
+
     /// <summary>Whether any element of some rows is infinite or not a number.</summary>
     public static bool NotFinite(float* x, int width, nint stride, int count)
     {
@@ -111,6 +123,49 @@ internal static unsafe class AttentionVectors
         for (; i < count; i++)
         {
             target[i] += x[i];
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void FourPanels<L, V>(float* row, int depth, float* panels, nint step, float* result)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        const int panel = AttentionPacking.Panel;
+        for (int j = 0; j < panel; j += 2 * L.Width)
+        {
+            float* b0 = panels + j;
+            float* b1 = b0 + step;
+            float* b2 = b1 + step;
+            float* b3 = b2 + step;
+            V l0 = L.Broadcast(0f);
+            V l1 = l0, l2 = l0, l3 = l0, r0 = l0, r1 = l0, r2 = l0, r3 = l0;
+            for (int c = 0; c < depth; c++)
+            {
+                V x = L.Broadcast(row[c]);
+                l0 = L.Fma(x, L.Load(b0), l0);
+                r0 = L.Fma(x, L.Load(b0 + L.Width), r0);
+                l1 = L.Fma(x, L.Load(b1), l1);
+                r1 = L.Fma(x, L.Load(b1 + L.Width), r1);
+                l2 = L.Fma(x, L.Load(b2), l2);
+                r2 = L.Fma(x, L.Load(b2 + L.Width), r2);
+                l3 = L.Fma(x, L.Load(b3), l3);
+                r3 = L.Fma(x, L.Load(b3 + L.Width), r3);
+                b0 += panel;
+                b1 += panel;
+                b2 += panel;
+                b3 += panel;
+            }
+
+            float* to = result + j;
+            L.Store(to, l0);
+            L.Store(to + L.Width, r0);
+            L.Store(to + panel, l1);
+            L.Store(to + panel + L.Width, r1);
+            L.Store(to + (2 * panel), l2);
+            L.Store(to + (2 * panel) + L.Width, r2);
+            L.Store(to + (3 * panel), l3);
+            L.Store(to + (3 * panel) + L.Width, r3);
         }
     }
 

@@ -241,6 +241,37 @@ public sealed class AttentionTests
         Threads.GiveTheSameBits(() => Threads.ValueAndGradients(() => Op.Attention(q, k, v, Heads, 4, layout), q, k, v));
     }
 
+    // Gradients are set where they are the first ones and added to where they are not; x is queries, keys and values at once.
+    [Theory]
+    [InlineData(4)]
+    [InlineData(2)]
+    public void GradientsAddUp(int kvHeads)
+    {
+        const int Heads = 4, Width = 12, Length = 19;
+        RandomSource random = new(17);
+        SequenceLayout layout = new([Length]);
+        Tensor q = LinearTests.Random(random, new Shape(Length, Heads * Width));
+        Tensor k = LinearTests.Random(random, new Shape(Length, kvHeads * Width));
+        Tensor other = LinearTests.Random(random, q.Shape);
+        AttentionPlain plain = new(Heads, kvHeads, Width, layout, null);
+        double[] Wide(Tensor x) => [.. x.Span.ToArray().Select(e => (double)e)];
+        float[][] found = Threads.ValueAndGradients(
+            () => Op.Add(Op.Attention(q, k, k, Heads, kvHeads, layout), Op.Attention(other, k, k, Heads, kvHeads, layout)), q, k, other);
+        float[] dy = new float[q.Length];
+        new RandomSource(99).FillGaussian(dy, 1);
+        double[] wideDy = [.. dy.Select(e => (double)e)];
+        double[][] first = plain.Backward(Wide(q), Wide(k), Wide(k), wideDy);
+        double[][] second = plain.Backward(Wide(other), Wide(k), Wide(k), wideDy);
+        OpChecks.AssertClose(first[0], found[1], OpChecks.KernelTolerance, "gradient of the queries");
+        OpChecks.AssertClose([.. first[1].Select((x, i) => x + first[2][i] + second[1][i] + second[2][i])], found[2], OpChecks.KernelTolerance, "gradient of keys and values");
+        if (kvHeads == Heads)
+        {
+            found = Threads.ValueAndGradients(() => Op.Attention(q, q, q, Heads, kvHeads, layout), q);
+            double[][] same = plain.Backward(Wide(q), Wide(q), Wide(q), wideDy);
+            OpChecks.AssertClose([.. same[0].Select((x, i) => x + same[1][i] + same[2][i])], found[1], OpChecks.KernelTolerance, "gradient of all three");
+        }
+    }
+
     [Fact]
     public void StepsAllocateNothing()
     {
