@@ -22,7 +22,7 @@ internal static class BpeFiles
         }
         catch (ArgumentException e)
         {
-            throw new InvalidDataException($"{VocabularyFile} and {MergesFile} in {folder} do not make a tokenizer: {e.Message}", e);
+            throw new InvalidDataException($"{VocabularyFile} and {MergesFile} in {folder} do not make a tokenizer: {Short(e.Message)}", e);
         }
     }
 
@@ -81,12 +81,17 @@ internal static class BpeFiles
                 reader.Read();
                 entries.Add(reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out int id)
                     ? (spelling, id)
-                    : throw new InvalidDataException($"{path}: the token '{spelling}' must have a whole number as its id."));
+                    : throw new InvalidDataException($"{path}: the token '{Short(spelling)}' must have a whole number as its id."));
             }
         }
         catch (JsonException e)
         {
             throw new InvalidDataException($"{path}, line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}: this is not valid JSON.", e);
+        }
+        catch (InvalidOperationException e)
+        {
+            // GetString on bytes that are no UTF-8, or on an escaped half of a surrogate pair.
+            throw new InvalidDataException($"{path} has a text that is not valid Unicode.", e);
         }
 
         string?[] spellings = new string?[entries.Count];
@@ -94,12 +99,12 @@ internal static class BpeFiles
         {
             if ((uint)id >= (uint)spellings.Length)
             {
-                throw new InvalidDataException($"{path}: the token '{spelling}' has id {id}, but {spellings.Length} tokens must have the ids 0 to {spellings.Length - 1}.");
+                throw new InvalidDataException($"{path}: the token '{Short(spelling)}' has id {id}, but {spellings.Length} tokens must have the ids 0 to {spellings.Length - 1}.");
             }
 
             if (spellings[id] is string other)
             {
-                throw new InvalidDataException($"{path}: the tokens '{other}' and '{spelling}' both have id {id}.");
+                throw new InvalidDataException($"{path}: the tokens '{Short(other)}' and '{Short(spelling)}' both have id {id}.");
             }
 
             spellings[id] = spelling;
@@ -124,7 +129,7 @@ internal static class BpeFiles
             int space = line.IndexOf(' ', StringComparison.Ordinal);
             if (space <= 0 || space == line.Length - 1 || line.IndexOf(' ', space + 1) >= 0)
             {
-                throw new InvalidDataException($"{path}, line {number}: a merge is two tokens with one space between, but this is '{line}'.");
+                throw new InvalidDataException($"{path}, line {number}: a merge is two tokens with one space between, but this is '{Short(line)}'.");
             }
 
             merges.Add((line[..space], line[(space + 1)..]));
@@ -144,4 +149,7 @@ internal static class BpeFiles
         members(writer);
         writer.WriteEndObject();
     }
+
+    /// <summary>What an untrusted file says, cut to what a message can show.</summary>
+    private static string Short(string text) => text.Length <= 300 ? text : string.Concat(text.AsSpan(0, 300), "…");
 }
