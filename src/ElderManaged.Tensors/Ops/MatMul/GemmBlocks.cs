@@ -9,7 +9,11 @@ internal static unsafe class GemmBlocks
     private const int PanelWidth = GemmKernels.PanelWidth;
 
     // A block of k: a panel of B is then 48 KB, and streams from the second-level cache while a strip of A stays in the first.
-    private const int MaxKBlock = 384;
+    // Kernels of fewer rows and columns take longer blocks, so that they exchange their sums with memory less often.
+    private static int MaxKBlock(SimdLevel level) => level == SimdLevel.Vector512 ? 384 : 768;
+
+    // Up to this depth a product is bound by writing C rather than by reading B.
+    private const int ShortDepth = 128;
 
     // Rows of one part: 252·384 floats of A are 378 KB of the second-level cache.
     private const int MaxRowBlock = 252;
@@ -53,7 +57,7 @@ internal static unsafe class GemmBlocks
                 Rows = m,
                 Columns = Math.Min(MaxColumnBlock, n - j0),
                 Depth = k,
-                Slice = SliceOf(k),
+                Slice = SliceOf(Simd.Level, k),
                 Accumulate = accumulate,
                 Alpha = alpha,
             };
@@ -103,7 +107,7 @@ internal static unsafe class GemmBlocks
             Depth = k,
 
             // Few rows: B is read once whatever the order, so each panel runs through in one go.
-            Slice = m <= GemmKernels.MaxRows ? k : SliceOf(k),
+            Slice = m <= GemmKernels.MaxRows ? k : SliceOf(Simd.Level, k),
             Accumulate = accumulate,
             Alpha = 1f,
         };
@@ -112,9 +116,10 @@ internal static unsafe class GemmBlocks
     }
 
     // Slices of k of equal depth, as few as the cache allows.
-    private static int SliceOf(int k)
+    private static int SliceOf(SimdLevel level, int k)
     {
-        int slices = (k + MaxKBlock - 1) / MaxKBlock;
+        int most = MaxKBlock(level);
+        int slices = (k + most - 1) / most;
         return (k + slices - 1) / slices;
     }
 
@@ -252,6 +257,30 @@ internal static unsafe class GemmBlocks
             }
 
             TileWork tile = new() { ARow = aRow, ACol = aCol, Ldc = Ldc, Depth = Depth, Pieces = 1, Accumulate = Accumulate };
+            if (Depth <= ShortDepth && onePanel == null && strips > 1)
+            {
+                // C is the most of what there is to move: written along its rows, it is written page by page.
+                tile.BRow = BRow;
+                for (int i = 0; i < rows;)
+                {
+                    int height = GemmKernels.KernelRows(Level, rows - i);
+                    SetStrip(&tile, a, i, height, packA);
+                    tile.C = C + ((i0 + i) * Ldc) + (panel * PanelWidth);
+                    for (int right = panel; right < lastPanel; right++)
+                    {
+                        tile.B = B + (right * BPanel);
+                        tile.Ahead = tile.B;
+                        FetchRows(tile.C + PanelWidth, height);
+                        Tile(height, Math.Min(PanelWidth, Columns - (right * PanelWidth)), &tile);
+                        tile.C += PanelWidth;
+                    }
+
+                    i += height;
+                }
+
+                return;
+            }
+
             for (; panel < lastPanel; panel++)
             {
                 int columns = Math.Min(PanelWidth, Columns - (panel * PanelWidth));
@@ -273,24 +302,8 @@ internal static unsafe class GemmBlocks
                 for (int i = 0; i < rows;)
                 {
                     int height = GemmKernels.KernelRows(Level, rows - i);
-                    if (packA)
-                    {
-                        tile.A = a + ((nint)i * Depth);
-                        tile.ARow = 1;
-                        tile.ACol = height;
-                    }
-                    else
-                    {
-                        tile.A = a + (i * aRow);
-                    }
-
-                    for (int r = i + height; r < Math.Min(rows, i + (2 * height)); r++)
-                    {
-                        float* below = tile.C + ((r - i) * Ldc);
-                        Prefetch.Nearest(below);
-                        Prefetch.Nearest(below + 16);
-                    }
-
+                    SetStrip(&tile, a, i, height, packA);
+                    FetchRows(tile.C + (height * Ldc), Math.Min(height, rows - i - height));
                     Tile(height, columns, &tile);
                     tile.C += height * Ldc;
                     tile.Ahead += inPlace ? 0 : share;
@@ -307,6 +320,24 @@ internal static unsafe class GemmBlocks
             float* packed = AlignedBuffer.Rent(ref t_packedA, (long)rows * Depth);
             GemmPacking.Strips(Level, a, ARow, ACol, rows, Depth, Alpha, packed);
             return packed;
+        }
+
+        private readonly void SetStrip(TileWork* tile, float* a, int i, int height, bool packed)
+        {
+            tile->A = packed ? a + ((nint)i * Depth) : a + (i * ARow);
+            tile->ARow = packed ? 1 : ARow;
+            tile->ACol = packed ? height : ACol;
+        }
+
+        // The next tile's part of C: short pieces of many rows are not foreseen by the hardware.
+        private readonly void FetchRows(float* c, int rows)
+        {
+            for (int i = 0; i < rows; i++)
+            {
+                Prefetch.Nearest(c);
+                Prefetch.Nearest(c + 16);
+                c += Ldc;
+            }
         }
 
         private readonly void Tile(int height, int columns, TileWork* tile)

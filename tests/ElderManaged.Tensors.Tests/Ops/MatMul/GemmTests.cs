@@ -33,10 +33,10 @@ public sealed class GemmTests
 
     // Past the block sizes: several blocks of k (256), of rows (252) and of columns (4096).
     [Theory]
-    [InlineData(false, true, 517, 71, 600)]
-    [InlineData(false, false, 517, 71, 600)]
-    [InlineData(true, false, 517, 71, 600)]
-    [InlineData(true, true, 517, 71, 600)]
+    [InlineData(false, true, 517, 71, 800)]
+    [InlineData(false, false, 517, 71, 800)]
+    [InlineData(true, false, 517, 71, 800)]
+    [InlineData(true, true, 517, 71, 800)]
     [InlineData(false, true, 50, 4133, 65)]
     [InlineData(false, false, 50, 4133, 65)]
     [InlineData(false, false, 3, 4133, 300)]
