@@ -196,7 +196,7 @@ internal static unsafe class AttentionBackward
             int end = rows.Seen(rows.Count - 1);
             for (int p = 0; p < slice.Past; p += Panel)
             {
-                AttentionTiles.Scores(Level, rows, CloseQ, Width, Width, slice.PastKeys(p), p, slice.Past, Weights, Stride, slice.NextPastKeys(p));
+                AttentionTiles.Scores(Level, rows, CloseQ, Width, Width, slice.PastKeys(p), p, slice.Past, Weights, Stride, slice.AfterPastKeys(p));
             }
 
             for (int p = slice.Past; p < end; p += Panel)

@@ -135,7 +135,7 @@ internal static unsafe class AttentionForward
 
             for (int first = 0; first < slice.Past; first += Panel)
             {
-                AttentionTiles.Scores(Level, rows, q, rowStep, Width, slice.PastKeys(first), first, slice.Past, Scores, Stride, slice.NextPastKeys(first));
+                AttentionTiles.Scores(Level, rows, q, rowStep, Width, slice.PastKeys(first), first, slice.Past, Scores, Stride, slice.AfterPastKeys(first));
             }
 
             int own = rows.Seen(rows.Count - 1) - slice.Past;
@@ -148,7 +148,7 @@ internal static unsafe class AttentionForward
                     packedKeys = Keep ? first + Panel : 0;
                 }
 
-                AttentionTiles.Scores(Level, rows, q, rowStep, Width, panel, slice.Past + first, slice.Past + own, Scores, Stride);
+                AttentionTiles.Scores(Level, rows, q, rowStep, Width, panel, slice.Past + first, slice.Past + own, Scores, Stride, slice.AfterOwnKeys(first));
             }
         }
 
@@ -163,10 +163,10 @@ internal static unsafe class AttentionForward
                 packedValues = own;
             }
 
-            AttentionVectorRows past = new(slice.PastValues, slice.KeyStride, Panel, slice.Past, ahead: Width);
+            AttentionVectorRows past = new(slice.PastValues, slice.KeyStride, Panel, slice.Past, slice.AfterPastValues);
             AttentionVectorRows last = Values == null
-                ? new(slice.OwnValues, slice.KeyStride, Panel, own)
-                : new(Values, Panel, ValuePlane, own);
+                ? new(slice.OwnValues, slice.KeyStride, Panel, own, slice.AfterOwnValues)
+                : new(Values, Panel, ValuePlane, own, slice.AfterOwnValues);
             AttentionTiles.Mix(Level, Scores, Stride, rows, past, last, Width, Out);
             for (int i = 0; i < rows.Count; i++)
             {
@@ -185,7 +185,7 @@ internal static unsafe class AttentionForward
 
             for (; first < slice.Past; first += Panel)
             {
-                AttentionTiles.Scores(Level, heads, q, Width, Width, slice.PastKeys(first), first, slice.Past, Scores, Stride, slice.NextPastKeys(first));
+                AttentionTiles.Scores(Level, heads, q, Width, Width, slice.PastKeys(first), first, slice.Past, Scores, Stride, slice.AfterPastKeys(first));
             }
 
             // Its own key.

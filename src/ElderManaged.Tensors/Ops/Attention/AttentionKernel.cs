@@ -65,10 +65,10 @@ internal static unsafe class AttentionKernel
         return work >= WorthThreads;
     }
 
-    // Handing out parts costs a little each time: threads take several small ones at a time.
+    // Handing out parts costs a little each time, and a head's neighbour is fetched ahead: threads take several at a time.
     private static void Each(AttentionState state, int parts, bool threads, Action<AttentionState, int> body)
     {
-        int batches = threads ? Math.Min(parts, 8 * CpuThreads.Count) : 1;
+        int batches = threads ? Math.Min(parts, 4 * CpuThreads.Count) : 1;
         int atATime = (parts + batches - 1) / Math.Max(1, batches);
         AttentionState divided = state with { Parts = parts, PartsAtATime = Math.Max(1, atATime) };
         if (batches > 1)

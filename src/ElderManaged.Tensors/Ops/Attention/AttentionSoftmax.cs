@@ -66,40 +66,113 @@ internal static unsafe class AttentionSoftmax
         where L : struct, ILanes<V>
         where V : struct
     {
-        float* lanes = stackalloc float[16];
-        V f = L.Broadcast(factor);
-        for (int r = 0; r < rows.Count; r++)
+        // A few rows at a time stay in the first-level cache, and what each waits for - the largest score, the sum - the others fill.
+        const int together = 4;
+        float* sums = stackalloc float[together * 16];
+        for (int r = 0; r < rows.Count; r += together)
         {
-            int seen = rows.Seen(r);
-            int full = seen & -16;
-            float largest = Largest<L, V>(row, seen, lanes);
-            V shift = L.Broadcast(largest);
-            for (int lane = 0; lane < 16; lane += L.Width)
+            int count = Math.Min(together, rows.Count - r);
+            for (int i = 0; i < count; i++)
             {
-                V sum = L.Broadcast(0f);
-                for (int i = lane; i < full; i += 16)
-                {
-                    V e = Power<L, V>(L.Multiply(L.Subtract(L.Load(row + i), shift), f));
-                    L.Store(row + i, e);
-                    sum = L.Add(sum, e);
-                }
-
-                if (full < seen)
-                {
-                    V e = Power<L, V>(L.Multiply(L.Subtract(L.Load(row + full + lane), shift), f));
-                    e = Seen<L, V>(lane, seen - full, e, 0f);
-                    L.Store(row + full + lane, e);
-                    sum = L.Add(sum, e);
-                }
-
-                L.Store(lanes + lane, sum);
+                statistics[2 * i] = Largest<L, V>(row + (i * stride), rows.Seen(r + i), sums);
             }
 
-            Vector512<float>.Zero.Store(row + ((seen + 15) & -16));
-            statistics[0] = largest;
-            statistics[1] = 1 / Join(lanes);
-            statistics += 2;
-            row += stride;
+            for (int i = 0; i < count; i += 2)
+            {
+                // Whole registers of two rows side by side, as far as both see them; what is left of each.
+                float* a = row + (i * stride);
+                float* sumA = sums + (i * 16);
+                int seenA = rows.Seen(r + i);
+                int both = seenA & -16;
+                if (i + 1 == count)
+                {
+                    Powers<L, V>(a, both, statistics[2 * i], factor, sumA);
+                    LastPowers<L, V>(a, both, seenA, statistics[2 * i], factor, sumA);
+                    break;
+                }
+
+                int seenB = rows.Seen(r + i + 1);
+                Powers<L, V>(a, a + stride, both, statistics[2 * i], statistics[(2 * i) + 2], factor, sumA, sumA + 16);
+                LastPowers<L, V>(a, both, seenA, statistics[2 * i], factor, sumA);
+                LastPowers<L, V>(a + stride, both, seenB, statistics[(2 * i) + 2], factor, sumA + 16);
+            }
+
+            for (int i = 0; i < count; i++)
+            {
+                Vector512<float>.Zero.Store(row + ((rows.Seen(r + i) + 15) & -16));
+                statistics[1] = 1 / Join(sums + (i * 16));
+                statistics += 2;
+                row += stride;
+            }
+        }
+    }
+
+    // Methods of their own, so that everything in their loops has a register.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void Powers<L, V>(float* a, float* b, int count, float shiftA, float shiftB, float factor, float* sumsA, float* sumsB)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        V f = L.Broadcast(factor);
+        V downA = L.Broadcast(shiftA);
+        V downB = L.Broadcast(shiftB);
+        for (int lane = 0; lane < 16; lane += L.Width)
+        {
+            V sumA = L.Broadcast(0f);
+            V sumB = L.Broadcast(0f);
+            for (nint i = lane; i < count; i += 16)
+            {
+                V x = Power<L, V>(L.Multiply(L.Subtract(L.Load(a + i), downA), f));
+                V y = Power<L, V>(L.Multiply(L.Subtract(L.Load(b + i), downB), f));
+                L.Store(a + i, x);
+                L.Store(b + i, y);
+                sumA = L.Add(sumA, x);
+                sumB = L.Add(sumB, y);
+            }
+
+            L.Store(sumsA + lane, sumA);
+            L.Store(sumsB + lane, sumB);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void Powers<L, V>(float* row, int count, float shift, float factor, float* sums)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        V f = L.Broadcast(factor);
+        V down = L.Broadcast(shift);
+        for (int lane = 0; lane < 16; lane += L.Width)
+        {
+            V sum = L.Broadcast(0f);
+            for (nint i = lane; i < count; i += 16)
+            {
+                V x = Power<L, V>(L.Multiply(L.Subtract(L.Load(row + i), down), f));
+                L.Store(row + i, x);
+                sum = L.Add(sum, x);
+            }
+
+            L.Store(sums + lane, sum);
+        }
+    }
+
+    // The positions from first, a multiple of 16, to seen, of which the last ones share a register with what the row does not see.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void LastPowers<L, V>(float* row, int first, int seen, float shift, float factor, float* sums)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        V f = L.Broadcast(factor);
+        V down = L.Broadcast(shift);
+        for (; first < seen; first += 16)
+        {
+            for (int lane = 0; lane < 16; lane += L.Width)
+            {
+                V x = Power<L, V>(L.Multiply(L.Subtract(L.Load(row + first + lane), down), f));
+                x = Seen<L, V>(lane, seen - first, x, 0f);
+                L.Store(row + first + lane, x);
+                L.Store(sums + lane, L.Add(L.Load(sums + lane), x));
+            }
         }
     }
 

@@ -9,15 +9,15 @@ internal static unsafe class AttentionTiles
     /// <summary>
     /// Scores of rows with the up to 32 positions of one panel from <paramref name="first"/> to before <paramref name="end"/>; tiles above
     /// the diagonal are left out, and columns beyond what a row sees are undefined, as are up to 32 behind <paramref name="end"/>.
-    /// The panel that lies <paramref name="ahead"/> is fetched meanwhile.
+    /// What comes <paramref name="next"/> is fetched meanwhile.
     /// </summary>
-    public static void Scores(SimdLevel level, in AttentionRows rows, float* x, nint rowStep, int depth, float* panel, int first, int end, float* scores, nint stride, nint ahead = 0)
+    public static void Scores(SimdLevel level, in AttentionRows rows, float* x, nint rowStep, int depth, float* panel, int first, int end, float* scores, nint stride, in AttentionNext next = default)
     {
         TileWork work = Tile(rowStep, 1, panel, depth, stride, accumulate: false);
-        work.Ahead = panel + ahead;
-        work.AheadStep = ahead == 0 ? 0 : Panel;
-        for (int i = 0; i < rows.Count;)
+        int strip = 0;
+        for (int i = 0; i < rows.Count; strip++)
         {
+            next.Fetch(&work, strip);
             int height = GemmKernels.KernelRows(level, rows.Count - i);
             int columns = Math.Min(Panel, Math.Min(end, rows.Seen(i + height - 1)) - first);
             if (columns > 0)
@@ -74,8 +74,7 @@ internal static unsafe class AttentionTiles
             for (int c = 0; c < width; c += Panel)
             {
                 work.B = vectors.First + (c / Panel * vectors.Plane) + ((first - start) * vectors.Stride);
-                work.Ahead = work.B + vectors.Ahead;
-                work.AheadStep = vectors.Ahead == 0 ? 0 : vectors.Stride;
+                vectors.Next.From(first - start).Fetch(&work, c / Panel);
                 for (int i = 0; i < rows.Count;)
                 {
                     int height = GemmKernels.KernelRows(level, rows.Count - i);
@@ -149,8 +148,7 @@ internal static unsafe class AttentionTiles
 }
 
 /// <summary>Vectors of positions: element c of number p lies at First + (c / 32)·Plane + p·Stride + c % 32.</summary>
-/// <remarks>What lies <see cref="Ahead"/> of them, if not 0, is fetched while they are used.</remarks>
-internal readonly unsafe struct AttentionVectorRows(float* first, nint stride, nint plane, int count, nint ahead = 0)
+internal readonly unsafe struct AttentionVectorRows(float* first, nint stride, nint plane, int count, AttentionNext next = default)
 {
     public float* First { get; } = first;
 
@@ -160,5 +158,25 @@ internal readonly unsafe struct AttentionVectorRows(float* first, nint stride, n
 
     public int Count { get; } = count;
 
-    public nint Ahead { get; } = ahead;
+    /// <summary>The next head's vectors of these positions.</summary>
+    public AttentionNext Next { get; } = next;
+}
+
+/// <summary>Rows that will be wanted soon, in pieces of 32 columns: a tile fetches a piece of as many of them as it is deep.</summary>
+/// <param name="first">The first row; null: nothing is fetched.</param>
+/// <param name="stride">From row to row.</param>
+/// <param name="pieces">How many pieces a row has.</param>
+internal readonly unsafe struct AttentionNext(float* first, nint stride, int pieces)
+{
+    private readonly float* _first = first;
+    private readonly nint _stride = stride;
+    private readonly int _pieces = pieces;
+
+    public AttentionNext From(int row) => _first == null ? default : new(_first + (row * _stride), _stride, _pieces);
+
+    public void Fetch(TileWork* work, int piece)
+    {
+        work->Ahead = _first == null ? work->B : _first + (piece % _pieces * AttentionPacking.Panel);
+        work->AheadStep = _stride;
+    }
 }
