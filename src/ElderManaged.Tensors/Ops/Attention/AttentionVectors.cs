@@ -142,12 +142,6 @@ internal static unsafe class AttentionVectors
             V l1 = l0, l2 = l0, l3 = l0, r0 = l0, r1 = l0, r2 = l0, r3 = l0;
             for (int c = 0; c < depth; c++)
             {
-                // The next head's keys of the same positions follow these.
-                nint next = (nint)depth * panel;
-                Prefetch.Near(b0 + next);
-                Prefetch.Near(b1 + next);
-                Prefetch.Near(b2 + next);
-                Prefetch.Near(b3 + next);
                 V x = L.Broadcast(row[c]);
                 l0 = L.Fma(x, L.Load(b0), l0);
                 r0 = L.Fma(x, L.Load(b0 + L.Width), r0);
