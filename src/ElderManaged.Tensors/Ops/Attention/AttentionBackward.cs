@@ -149,7 +149,7 @@ internal static unsafe class AttentionBackward
                 MakeWeights(state, slice, rows, first, head, at);
                 if (dq is not null)
                 {
-                    DeliverQueries(rows, dq.Pointer + at, slice.QueryStride, !state.Fresh.HasFlag(AttentionInputs.Queries));
+                    DeliverQueries(rows, dq.Pointer + at, slice.QueryStride, (state.Fresh & AttentionInputs.Queries) == 0);
                 }
 
                 // Own positions up to the block's last row; the first of them is seen first by row −first of the block.

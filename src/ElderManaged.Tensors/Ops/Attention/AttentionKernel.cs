@@ -48,8 +48,8 @@ internal static unsafe class AttentionKernel
         {
             RowBlocks.Run(state.K.Rows, state.Q.Columns, state, static (s, block) =>
             {
-                AddGroups(s, s.PartialK, s.Dk, s.Fresh.HasFlag(AttentionInputs.Keys), block);
-                AddGroups(s, s.PartialV, s.Dv, s.Fresh.HasFlag(AttentionInputs.Values), block);
+                AddGroups(s, s.PartialK, s.Dk, (s.Fresh & AttentionInputs.Keys) != 0, block);
+                AddGroups(s, s.PartialV, s.Dv, (s.Fresh & AttentionInputs.Values) != 0, block);
             });
         }
     }
@@ -120,8 +120,8 @@ internal static unsafe class AttentionKernel
             toValues is null ? null : toValues.Pointer,
             grouped ? state.Q.Columns : state.K.Columns,
             (nint)(grouped ? head : kvHead) * state.Width,
-            AddKeys: !grouped && !state.Fresh.HasFlag(AttentionInputs.Keys),
-            AddValues: !grouped && !state.Fresh.HasFlag(AttentionInputs.Values));
+            AddKeys: !grouped && (state.Fresh & AttentionInputs.Keys) == 0,
+            AddValues: !grouped && (state.Fresh & AttentionInputs.Values) == 0);
         AttentionBackward.Run(state, slice, head, sums);
         GC.KeepAlive(state.Past);
     }
