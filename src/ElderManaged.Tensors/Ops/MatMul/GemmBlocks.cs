@@ -40,7 +40,9 @@ internal static unsafe class GemmBlocks
     public static void Multiply(float* a, nint aRow, nint aCol, bool transB, float* b, nint ldb, float* c, nint ldc, int m, int n, int k, bool accumulate, float alpha)
     {
         // With few rows, packing B costs more than it saves; a plain B is then read in place (a transposed one cannot be).
-        bool inPlace = !transB && (m < 24 || k < 16);
+        // A narrow B lies dense and serves as a panel, but for its last rows, where a kernel would read past the end of B.
+        bool narrow = !transB && n <= PanelWidth && ldb <= PanelWidth && k >= 8 * PanelWidth;
+        bool inPlace = narrow || (!transB && (m < 24 || k < 16));
         for (int j0 = 0; j0 < n; j0 += MaxColumnBlock)
         {
             Block work = new()
@@ -60,6 +62,7 @@ internal static unsafe class GemmBlocks
                 Slice = SliceOf(Simd.Level, k),
                 Accumulate = accumulate,
                 Alpha = alpha,
+                Readable = narrow ? Math.Max(0, k - (int)((PanelWidth - n + ldb - 1) / ldb)) : 0,
             };
             work.Divide();
             if (inPlace)
@@ -142,6 +145,7 @@ internal static unsafe class GemmBlocks
         public int Columns;
         public int Depth;
         public int Slice;
+        public int Readable;    // rows of a plain B whose last panel can be read in full width
         public bool Accumulate;
         public float Alpha;
         public int Panels;
@@ -160,7 +164,8 @@ internal static unsafe class GemmBlocks
             long work = (long)Columns * Depth * Math.Max(Rows, 8);
             int wanted = CpuThreads.Count == 1 ? 1 : (int)Math.Clamp(work / MinPartWork, 1, CpuThreads.Count * 4L);
             // Whole rows if they fit the cache, since each part of the rows reads all of B.
-            RowParts = (Rows + MaxRowBlock - 1) / MaxRowBlock;
+            // With few columns the threads share the rows.
+            RowParts = Math.Max((Rows + MaxRowBlock - 1) / MaxRowBlock, Panels < wanted ? (wanted + Panels - 1) / Panels : 1);
             RowsPerPart = (((Rows + RowParts - 1) / RowParts) + GemmKernels.MaxRows - 1) / GemmKernels.MaxRows * GemmKernels.MaxRows;
             RowParts = (Rows + RowsPerPart - 1) / RowsPerPart;
             int columnParts = (wanted + RowParts - 1) / RowParts;
@@ -180,7 +185,8 @@ internal static unsafe class GemmBlocks
             slice.A += p0 * ACol;
             slice.B = B == null ? null : B + (p0 * BRow);
             slice.Source += SourceTransposed ? p0 : p0 * SourceStride;
-            slice.Depth = Math.Min(Slice, Depth - p0);
+            slice.Depth = Math.Min(Slice, (p0 < Readable ? Readable : Depth) - p0);
+            slice.Readable = Math.Max(0, Readable - p0);
             slice.Accumulate = Accumulate || p0 > 0;
             return slice;
         }
@@ -194,9 +200,11 @@ internal static unsafe class GemmBlocks
 
         public readonly void Compute(int part)
         {
-            for (int p0 = 0; p0 < Depth; p0 += Slice)
+            for (int p0 = 0; p0 < Depth;)
             {
-                SliceAt(p0).ComputeSlice(part);
+                Block slice = SliceAt(p0);
+                slice.ComputeSlice(part);
+                p0 += slice.Depth;
             }
         }
 
@@ -235,7 +243,7 @@ internal static unsafe class GemmBlocks
             }
 
             float* onePanel = null;
-            if (B == null || (inPlace && Columns % PanelWidth != 0))
+            if (B == null || (inPlace && Columns % PanelWidth != 0 && Readable < Depth))
             {
                 onePanel = AlignedBuffer.Rent(ref t_onePanel, (long)Depth * PanelWidth);
             }
@@ -286,7 +294,7 @@ internal static unsafe class GemmBlocks
                 int columns = Math.Min(PanelWidth, Columns - (panel * PanelWidth));
                 tile.B = B + (panel * BPanel);
                 tile.BRow = BRow;
-                if (B == null || (inPlace && columns < PanelWidth))
+                if (B == null || (inPlace && columns < PanelWidth && Readable < Depth))
                 {
                     PackPanel(panel, onePanel);
                     tile.B = onePanel;

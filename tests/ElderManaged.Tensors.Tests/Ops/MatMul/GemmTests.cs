@@ -31,12 +31,15 @@ public sealed class GemmTests
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(120));
     }
 
-    // Past the block sizes: several blocks of k (256), of rows (252) and of columns (4096).
+    // Past the block sizes: several blocks of k (384 or 768), of rows (252) and of columns (4096); narrow matrices read in place.
     [Theory]
     [InlineData(false, true, 517, 71, 800)]
     [InlineData(false, false, 517, 71, 800)]
     [InlineData(true, false, 517, 71, 800)]
     [InlineData(true, true, 517, 71, 800)]
+    [InlineData(false, false, 50, 1, 300)]
+    [InlineData(false, false, 50, 9, 900)]
+    [InlineData(true, false, 300, 16, 401)]
     [InlineData(false, true, 50, 4133, 65)]
     [InlineData(false, false, 50, 4133, 65)]
     [InlineData(false, false, 3, 4133, 300)]
