@@ -67,7 +67,7 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
             Product work = new() { Weight = this, Level = Simd.Level, X = px, Y = py, Rows = rows, Accumulate = accumulate };
             bool few = rows <= FewRows && InFeatures % 2 == 0;
             int panels = _special.Length;
-            work.PanelsPerPart = few ? PartSize(panels, panels) : PartSize(panels, UnpackedColumns / Lanes);
+            work.PanelsPerPart = few ? FewRowsPartSize(panels) : PartSize(panels, UnpackedColumns / Lanes);
             int parts = (panels + work.PanelsPerPart - 1) / work.PanelsPerPart;
             if (few)
             {
@@ -116,6 +116,13 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
         return threads == 1 ? Math.Min(pieces, most) : Math.Clamp(pieces / (threads * 4), 1, most);
     }
 
+    // An even number of panels, which few rows walk two or four at a time.
+    private static int FewRowsPartSize(int panels)
+    {
+        int size = PartSize(panels, panels);
+        return size == panels ? size : size + (size % 2);
+    }
+
     private byte* Panel(int panel) => (byte*)_words.Pointer + (panel * _panelBytes);
 
     private void MultiplyFewRows(in Product work, int part)
@@ -130,6 +137,14 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
         {
             int columns = Math.Min(Lanes, OutFeatures - (panel * Lanes));
             float* y = work.Y + (panel * Lanes);
+            int together = Together(work, panel, end);
+            if (together > 1)
+            {
+                MultiplyPanels(work, panel, together);
+                panel += together - 1;
+                continue;
+            }
+
             if (_special[panel])
             {
                 MultiplyBlocks(work, panel, panel + 1);
@@ -154,6 +169,40 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
                 new Span<float>(copy + (row * Lanes), columns).CopyTo(new Span<float>(y + (row * (nint)OutFeatures), columns));
             }
         }
+    }
+
+    // How many panels from this one on one row takes at once: 4, 2 or 1. Those that are not full or not finite go alone, and four-bit
+    // codes, which take longer to compute with than to read.
+    private int Together(in Product work, int panel, int end)
+    {
+        int most = work.Level == SimdLevel.Vector512 && work.Rows == 1 ? (_layout.InWord switch { 2 => 4, 4 => 2, _ => 1 }) : 1;
+        int ready = 0;
+        while (ready < most && panel + ready < end && !_special[panel + ready] && (panel + ready + 1) * Lanes <= OutFeatures)
+        {
+            ready++;
+        }
+
+        return ready == 3 ? 2 : Math.Max(1, ready);
+    }
+
+    private void MultiplyPanels(in Product work, int panel, int panels)
+    {
+        // Each panel is asked for one or two KB ahead, in whole groups; in the last of them, the heads of the panels that come next.
+        int depth = Math.Min(InFeatures, _layout.GroupLength == 0 ? 32 / panels : _layout.GroupLength);
+        nint ahead = _layout.Offset(depth);
+        var kernel = WordDispatch.MultiplyPanels(_numbers);
+        float* y = work.Y + (panel * Lanes);
+        bool accumulate = work.Accumulate;
+        if (InFeatures > depth)
+        {
+            _layout.Groups(InFeatures - depth, out nint groups, out int groupLength);
+            kernel(panels, Panel(panel), _panelBytes, groups, groupLength, work.X, y, accumulate, ahead);
+            accumulate = true;
+        }
+
+        _layout.Groups(depth, out nint lastGroups, out int lastLength);
+        int from = InFeatures - depth;
+        kernel(panels, Panel(panel) + _layout.Offset(from), _panelBytes, lastGroups, lastLength, work.X + from, y, accumulate, ahead + ((panels - 1) * _panelBytes));
     }
 
     private void MultiplyUnpacked(in Product work, int part) =>

@@ -39,6 +39,17 @@ internal static unsafe class WordDispatch
             _ => throw StoredNumbersSizes.Unknown(numbers),
         };
 
+    /// <summary>See <see cref="WordKernels{L, B, V, C, S}.MultiplyPanels"/>; there is one for <see cref="SimdLevel.Vector512"/> alone, and none for four-bit codes.</summary>
+    public static delegate*<int, byte*, nint, nint, int, float*, float*, bool, nint, void> MultiplyPanels(StoredNumbers numbers) => numbers switch
+    {
+        StoredNumbers.Float16 => &WordKernels<Lanes512, WordLanes512, Vector512<float>, Float16Codes, NoScales>.MultiplyPanels,
+        StoredNumbers.BFloat16 => &WordKernels<Lanes512, WordLanes512, Vector512<float>, BFloat16Codes, NoScales>.MultiplyPanels,
+        StoredNumbers.Q8_0 or StoredNumbers.Q5_0 => &WordKernels<Lanes512, WordLanes512, Vector512<float>, MantissaByteCodes, MantissaByteScales>.MultiplyPanels,
+        StoredNumbers.Q5_1 => &WordKernels<Lanes512, WordLanes512, Vector512<float>, ByteCodes, HalfScales>.MultiplyPanels,
+        StoredNumbers.Q6_K => &WordKernels<Lanes512, WordLanes512, Vector512<float>, ByteCodes, SingleScale>.MultiplyPanels,
+        _ => throw StoredNumbersSizes.Unknown(numbers),
+    };
+
     private static delegate*<byte*, nint, int, nint, float*, void> Unpack<L, B, V>(StoredNumbers numbers)
         where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>

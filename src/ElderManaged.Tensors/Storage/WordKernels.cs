@@ -25,7 +25,7 @@ namespace ElderManaged.Tensors;
 /// <typeparam name="V">The register.</typeparam>
 /// <typeparam name="C">How words become codes.</typeparam>
 /// <typeparam name="S">How codes become weights.</typeparam>
-internal static unsafe class WordKernels<L, B, V, C, S>
+internal static unsafe partial class WordKernels<L, B, V, C, S>
     where L : struct, ILanes<V>
     where B : struct, IWordLanes<V>
     where V : struct
