@@ -12,38 +12,64 @@ namespace ElderManaged.Cli.Commands;
 /// <summary><c>elder edit</c>: learns the edits of a file, measures what came of it and keeps the edited state.</summary>
 internal static class EditCommand
 {
-    private const int TaskExamples = 50;
+    // Answers shown as text, and prompts about facts that are not edited.
+    private const int ShownAnswers = 10, UneditedFacts = 200;
 
     private sealed record Settings(
-        string Model, string Edits, string Out, int Limit, string Preset, int Batch, ZsreTarget Target, ulong Seed, bool Resume, bool Json);
+        string Model, string Edits, string Out, int Limit, string Preset, int Batch, ZsreTarget Target, ulong Seed, bool Resume, bool Json)
+    {
+        public float? LearningRate { get; init; }
+
+        public int? Iterations { get; init; }
+
+        public string? Tasks { get; init; }
+
+        public int TaskExamples { get; init; }
+
+        public bool Evaluate { get; init; }
+    }
 
     public static Command Create(Terminal terminal, CancellationToken cancellationToken)
     {
         Option<string> model = Inputs.Model();
-        Option<string> edits = new("--edits") { Description = "CounterFact or ZsRE as published, JSON Lines or CSV with prompt and target.", Required = true };
+        Option<string> edits = new("--edits") { Description = "CounterFact or ZsRE as published, JSON Lines or CSV with prompt and target. With --data: how many of its records, like --limit.", Required = true };
+        Option<string?> data = new("--data") { Description = "The file, when --edits is a number." };
         Option<string> output = new("--out") { Description = "The folder for the edited state; it must not exist unless --resume is given.", Required = true };
         Option<int> limit = new("--limit") { Description = "The first so many records are edited.", DefaultValueFactory = _ => 100 };
-        Option<string> preset = new("--preset") { Description = $"The method: {string.Join(", ", EditMethods.Editing)}.", DefaultValueFactory = _ => "elder" };
+        Option<string> preset = new("--preset") { Description = $"The method: {string.Join(", ", EditMethods.Editing)} (paper for elder-paper).", DefaultValueFactory = _ => "elder" };
+        Option<float?> rate = new("--lr") { Description = "The step size of training; the preset's own if not given." };
+        Option<int?> iterations = new("--iterations") { Description = "The most steps for a batch; the preset's own if not given." };
         Option<int> batch = new("--batch") { Description = "Edits learned together.", DefaultValueFactory = _ => 4 };
         Option<string> target = new("--target") { Description = "Which answer of ZsRE is taught: answers or alt.", DefaultValueFactory = _ => "answers" };
+        Option<string?> tasks = new("--tasks") { Description = "A folder with the general tasks that must not suffer; the folder tasks beside the model if there is one." };
+        Option<int> taskExamples = new("--task-examples") { Description = "Examples of each general task.", DefaultValueFactory = _ => 50 };
+        Option<bool> learnOnly = new("--learn-only") { Description = "Learn and save, but ask nothing afterwards." };
         Option<ulong> seed = Inputs.Seed();
         Option<int> threads = Inputs.Threads();
         Option<bool> resume = new("--resume") { Description = "Go on after the last finished batch of the state in --out." };
         Option<bool> json = Inputs.Json();
         Command command = new("edit", "Edits a model with the records of a file, evaluates it and saves the edited state.")
         {
-            model, edits, output, limit, preset, batch, target, seed, threads, resume, json,
+            model, edits, data, output, limit, preset, rate, iterations, batch, target, tasks, taskExamples, learnOnly, seed, threads, resume, json,
         };
         command.SetAction(parsed =>
         {
             Inputs.UseThreads(parsed.GetValue(threads));
+            (string file, int count) = Source(parsed.GetValue(data), parsed.GetValue(edits)!, parsed.GetValue(limit));
             Settings settings = new(
-                parsed.GetValue(model)!, parsed.GetValue(edits)!, parsed.GetValue(output)!,
-                Inputs.InRange("--limit", parsed.GetValue(limit), 1, int.MaxValue),
-                Inputs.OneOf("--preset", parsed.GetValue(preset)!, EditMethods.Editing),
+                parsed.GetValue(model)!, file, parsed.GetValue(output)!,
+                Inputs.InRange("--limit", count, 1, int.MaxValue),
+                Inputs.OneOf("--preset", EditMethods.FullName(parsed.GetValue(preset)!), EditMethods.Editing),
                 Inputs.InRange("--batch", parsed.GetValue(batch), 1, 1024),
                 Inputs.OneOf("--target", parsed.GetValue(target)!, ["answers", "alt"]) == "alt" ? ZsreTarget.Alt : ZsreTarget.Answers,
-                parsed.GetValue(seed), parsed.GetValue(resume), parsed.GetValue(json));
+                parsed.GetValue(seed), parsed.GetValue(resume), parsed.GetValue(json))
+            {
+                LearningRate = Positive("--lr", parsed.GetValue(rate)),
+                Iterations = parsed.GetValue(iterations) is { } steps ? Inputs.InRange("--iterations", steps, 1, int.MaxValue) : null,
+                Tasks = parsed.GetValue(tasks),
+                TaskExamples = Inputs.InRange("--task-examples", parsed.GetValue(taskExamples), 1, int.MaxValue),
+                Evaluate = !parsed.GetValue(learnOnly),
+            };
             return Run(terminal, settings, cancellationToken);
         });
         return command;
@@ -57,13 +83,15 @@ internal static class EditCommand
             throw new UsageException($"--out is {settings.Out}, which exists already; name a new folder, or add --resume to go on with the state in it.");
         }
 
+        // The records behind the edited ones are facts of the same form that nobody edits.
         EditDataset dataset = EditDataset.Load(settings.Edits, new EditDatasetOptions
         {
-            ZsreTarget = settings.Target, Limit = settings.Limit, RequireRephrasing = true,
+            ZsreTarget = settings.Target, Limit = (int)Math.Min(int.MaxValue, (long)settings.Limit + UneditedFacts), RequireRephrasing = true,
         });
+        EditRecord[] edited = [.. dataset.Records.Take(settings.Limit)];
         ElderModel model = Inputs.LoadModel(settings.Model);
-        EditRequest[] requests = [.. dataset.Records.Select(r => r.Edit)];
-        EditEvaluation evaluation = Evaluation(model, dataset);
+        EditRequest[] requests = [.. edited.Select(r => r.Edit)];
+        EditEvaluation evaluation = Evaluation(model, dataset, edited, settings);
         using ProgressLine progress = new(terminal);
         int before = settings.Resume ? Learned(settings, requests) : 0;
         Relay relay = new(settings.Preset, progress);
@@ -85,33 +113,82 @@ internal static class EditCommand
 
         session.Save(settings.Out);
         StreamOutcome stream = new(summary.Edits, summary.Seconds, session.AddedParameters, []);
-        MethodOutcome outcome = evaluation.Measure(settings.Preset, session.Current, stream, progress, cancellationToken);
+        ExperimentResult result = new(requests.Length, requests.Select(EditEncoder.FactIdOf).Distinct(StringComparer.Ordinal).Count(), []);
+        if (settings.Evaluate)
+        {
+            MethodOutcome untouched = evaluation.Measure("base", new BaseEditor(model.Transformer), new StreamOutcome(0, 0, 0, []), progress, cancellationToken);
+            MethodOutcome learned = evaluation.Measure(settings.Preset, session.Current, stream, progress, cancellationToken);
+            result = result with { Methods = [learned.Result], Base = untouched.Result, Answers = AnswerSample.Pick(untouched, learned, ShownAnswers) };
+        }
+
         progress.Dispose();
-        int facts = requests.Select(EditEncoder.FactIdOf).Distinct(StringComparer.Ordinal).Count();
-        ExperimentResult result = new(requests.Length, facts, [outcome.Result]);
+        Report(terminal, settings, dataset, result, stream);
+        return Program.Success;
+    }
+
+    private static void Report(Terminal terminal, Settings settings, EditDataset dataset, ExperimentResult result, StreamOutcome stream)
+    {
         string state = Path.GetFullPath(settings.Out);
         if (settings.Json)
         {
             terminal.Out.WriteLine(ResultJson.Write(result, state));
-        }
-        else
-        {
-            ResultTable.Draw(terminal, result.Methods);
-            terminal.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{result.Edits} edits of {result.Facts} facts from {settings.Edits} ({dataset.Format}, {dataset.Skipped} records passed over). State: {state}"));
+            return;
         }
 
-        return Program.Success;
+        if (result.Base is { } @base)
+        {
+            ResultTable.Draw(terminal, [@base, .. result.Methods]);
+            if (result.Methods[0].DeferralOfLocality is { } locality)
+            {
+                terminal.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Of the data set's locality prompts {100 * locality:0.0} % are deferred to the base."));
+            }
+
+            foreach (AnswerSample sample in result.Answers)
+            {
+                terminal.Out.WriteLine($"{(sample.Rephrased ? "rephrased" : "edited")}: {sample.Prompt}");
+                terminal.Out.WriteLine($"    wanted: {sample.Wanted} | base: {OneLine(sample.Base)} | edited: {OneLine(sample.Edited)}{(sample.InScope ? "" : " (out of scope)")}");
+            }
+        }
+
+        terminal.Out.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{result.Edits} edits of {result.Facts} facts from {settings.Edits} ({dataset.Format}, {dataset.Skipped} records passed over). State: {state}"));
+        terminal.Out.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"Learned {stream.Edits} edits in {stream.Seconds:0.0} s, {stream.Seconds / Math.Max(1, stream.Edits):0.000} s each; {stream.AddedParameters} parameters added."));
     }
 
-    // Rephrasings are held out; the data set's locality prompts are what must be left alone.
-    private static EditEvaluation Evaluation(ElderModel model, EditDataset dataset)
+    private static string OneLine(string text) => string.Join(' ', text.Split((char[])['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+
+    // "--edits FILE --limit 1000" and "--data FILE --edits 1000" say the same.
+    private static (string File, int Count) Source(string? data, string edits, int limit)
     {
-        string tasks = Path.Combine(model.Folder!, "tasks");
+        bool isNumber = int.TryParse(edits, NumberStyles.None, CultureInfo.InvariantCulture, out int count);
+        return data is null
+            ? isNumber && !File.Exists(edits)
+                ? throw new UsageException($"--edits is {edits}; with a number, name the file with --data, or use --edits FILE --limit {edits}.")
+                : (edits, limit)
+            : isNumber
+                ? (data, count)
+                : throw new UsageException($"--edits is '{edits}' and --data is '{data}'; beside --data, --edits is the number of records to edit.");
+    }
+
+    private static float? Positive(string option, float? value) => value is null or (> 0 and < float.PositiveInfinity)
+        ? value
+        : throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"{option} is {value}; it must be a positive number."));
+
+    // Rephrasings are held out; other facts of the file and the data set's locality prompts are what must be left alone.
+    private static EditEvaluation Evaluation(ElderModel model, EditDataset dataset, EditRecord[] edited, Settings settings)
+    {
+        string folder = settings.Tasks ?? Path.Combine(model.Folder!, "tasks");
         EvaluationSet set = new(
-            [.. dataset.Records.Select(r => r.Edit)],
-            [.. dataset.Records.SelectMany(r => r.Rephrasings.Select(p => r.Edit with { Prompt = p }))],
-            [.. dataset.Records.SelectMany(r => r.Locality.Select(l => l.Prompt)).Distinct(StringComparer.Ordinal)],
-            Directory.Exists(tasks) ? TaskSuite.Load(tasks, TaskExamples) : null);
+            [.. edited.Select(r => r.Edit)],
+            [.. edited.SelectMany(r => r.Rephrasings.Select(p => r.Edit with { Prompt = p }))],
+            [.. Unedited(dataset, edited)],
+            settings.Evaluate && (settings.Tasks is not null || Directory.Exists(folder)) ? TaskSuite.Load(folder, settings.TaskExamples) : null)
+        {
+            Locality = [.. edited.SelectMany(r => r.Locality.Select(l => l.Prompt)).Distinct(StringComparer.Ordinal)],
+        };
         try
         {
             return new EditEvaluation(model, set);
@@ -122,8 +199,15 @@ internal static class EditCommand
         }
     }
 
+    // A prompt that is edited, or rephrases one that is, has no part among the others.
+    private static IEnumerable<string> Unedited(EditDataset dataset, EditRecord[] edited)
+    {
+        HashSet<string> asked = new(edited.SelectMany(r => r.Rephrasings.Append(r.Edit.Prompt)), StringComparer.Ordinal);
+        return dataset.Records.Skip(edited.Length).Select(r => r.Edit.Prompt).Where(asked.Add);
+    }
+
     private static EditorSession Start(ElderModel model, Settings settings) =>
-        model.StartSession(settings.Preset, EditMethods.Options(settings.Preset, settings.Seed), settings.Out, settings.Batch);
+        model.StartSession(settings.Preset, EditMethods.Options(settings.Preset, settings.Seed, settings.LearningRate, settings.Iterations), settings.Out, settings.Batch);
 
     // How many of the requests the state knows; they must be the first ones.
     private static int Learned(Settings settings, EditRequest[] requests)

@@ -91,6 +91,9 @@ public sealed record ElderOptions
     /// <summary>Training ends when every new target token is at least this probable; null to make all iterations.</summary>
     public float? EarlyStopProbability { get; init; }
 
+    /// <summary>After how many iterations the early stop asks for less and less, a half at the last.</summary>
+    public int EarlyStopPatience { get; init; } = 40;
+
     /// <summary>
     /// Whether LoRAs act only from the last prompt token on, over keys and values of the base model, instead of on every
     /// token of the sequence.
@@ -180,6 +183,7 @@ public sealed record ElderOptions
         Require(RehearsedRows >= 0, $"RehearsedRows is {RehearsedRows}; it cannot be negative.");
         Require(LearningRate > 0 && float.IsFinite(LearningRate), $"LearningRate is {LearningRate}; it must be a positive number.");
         Require(InitialBound is null or > 0, $"InitialBound is {InitialBound}; it must be positive, or no gradient ever flows.");
+        Require(EarlyStopPatience >= 0, $"EarlyStopPatience is {EarlyStopPatience}; it cannot be negative.");
         Require(EarlyStopProbability is null or (> 0 and <= 1), $"EarlyStopProbability is {EarlyStopProbability}; a probability lies in (0, 1].");
         Require(LeadingSentences.All(s => s.Length > 0 && s.All(id => id >= 0 && id < model.Config.VocabSize)), "LeadingSentences holds an empty sentence or a token that the model does not know.");
     }

@@ -35,7 +35,7 @@ internal sealed class MixtureTraining
     public MixtureTraining(TransformerModel model, ElderOptions options, Mixture mixture)
     {
         (this.model, this.options, Mixture) = (model, options, mixture);
-        stop = options.EarlyStopProbability is { } enough ? new LeastProbabilityReached(enough) : new AllIterations();
+        stop = options.EarlyStopProbability is { } enough ? new LeastProbabilityReached(enough, options.EarlyStopPatience, options.Iterations) : new AllIterations();
         adam = new Adam(mixture.Parameters, new AdamOptions { LearningRate = options.LearningRate });
         rows = new TrainingRows(model, options);
         adapter = new MixtureAdapter(mixture, options.Scaling);
@@ -105,7 +105,7 @@ internal sealed class MixtureTraining
                 throw Diverged($"the loss became {total.Value} in iteration {i}");
             }
 
-            if (stop.Reached(logits, rows.Targets, rows.NewTargets.Length))
+            if (stop.Reached(logits, rows.Targets, rows.NewTargets.Length, i))
             {
                 return (i, loss);
             }

@@ -12,22 +12,32 @@ public interface IStopRule
     /// <param name="logits">At the target rows [targets, vocabulary]; those of the new items come first.</param>
     /// <param name="targets">The right token of each row.</param>
     /// <param name="newTargets">How many rows belong to new items; the others are rehearsed.</param>
-    bool Reached(Tensor logits, int[] targets, int newTargets);
+    /// <param name="iteration">How many steps were made.</param>
+    bool Reached(Tensor logits, int[] targets, int newTargets, int iteration);
 }
 
 /// <summary>The paper's rule: a fixed number of iterations, whatever they reach.</summary>
 public sealed class AllIterations : IStopRule
 {
     /// <inheritdoc/>
-    public bool Reached(Tensor logits, int[] targets, int newTargets) => false;
+    public bool Reached(Tensor logits, int[] targets, int newTargets, int iteration) => false;
 }
 
-/// <summary>The default preset's rule: every new target token is at least so probable.</summary>
+/// <summary>
+/// The default preset's rule: every new target token is at least so probable. Behind <paramref name="patience"/> steps less
+/// and less is asked for, down to what makes a token the most likely one for certain: single tokens that hardly move would
+/// otherwise keep a batch going that is learned, at the cost of earlier ones.
+/// </summary>
 /// <param name="probability">In (0, 1].</param>
-public sealed class LeastProbabilityReached(float probability) : IStopRule
+/// <param name="patience">The steps that ask for all of it.</param>
+/// <param name="iterations">The steps after which no more than a half is asked for.</param>
+public sealed class LeastProbabilityReached(float probability, int patience = int.MaxValue, int iterations = int.MaxValue) : IStopRule
 {
+    /// <summary>A token of a larger probability is the most likely one, whatever the others are.</summary>
+    private const double Majority = 0.5;
+
     /// <inheritdoc/>
-    public bool Reached(Tensor logits, int[] targets, int newTargets)
+    public bool Reached(Tensor logits, int[] targets, int newTargets, int iteration)
     {
         ArgumentNullException.ThrowIfNull(targets);
         Span<float> losses = Tape.NewTensor(new Shape(targets.Length)).Span;
@@ -38,6 +48,12 @@ public sealed class LeastProbabilityReached(float probability) : IStopRule
             worst = Math.Max(worst, loss);
         }
 
-        return Math.Exp(-worst) >= probability;
+        return Math.Exp(-worst) >= Wanted(iteration);
+    }
+
+    private double Wanted(int iteration)
+    {
+        double impatience = iteration <= patience ? 0 : Math.Min(1, (iteration - patience) / Math.Max(1.0, iterations - patience));
+        return probability - (impatience * Math.Max(0, probability - Majority));
     }
 }

@@ -10,7 +10,7 @@ namespace ElderManaged.Evaluation.Harness;
 /// <remarks>Not thread-safe.</remarks>
 public sealed class EditEvaluation
 {
-    private readonly IReadOnlyList<int[]> unedited;
+    private readonly IReadOnlyList<int[]> unedited, locality;
     private IReadOnlyList<TaskOutcome>? baseOutcomes;
 
     /// <summary>An evaluation over a base model.</summary>
@@ -28,6 +28,7 @@ public sealed class EditEvaluation
         }
 
         unedited = [.. set.Unedited.Select(model.Encoder.EncodePrompt)];
+        locality = [.. set.Locality.Select(model.Encoder.EncodePrompt)];
     }
 
     /// <summary>The base model.</summary>
@@ -53,11 +54,12 @@ public sealed class EditEvaluation
         ArgumentNullException.ThrowIfNull(snapshot);
         ArgumentNullException.ThrowIfNull(stream);
         IReadOnlyList<TaskOutcome> before = BaseOutcomes(progress, cancellationToken);
-        int total = Set.Edited.Count + Set.HeldOut.Count + unedited.Count + before.Count;
+        int total = Set.Edited.Count + Set.HeldOut.Count + unedited.Count + locality.Count + before.Count;
         PhaseClock clock = new(progress, name, "asking", total);
         IReadOnlyList<AnswerOutcome> edited = AnswerExam.Ask(Model, snapshot, Set.Edited, clock, cancellationToken);
         IReadOnlyList<AnswerOutcome> heldOut = AnswerExam.Ask(Model, snapshot, Set.HeldOut, clock, cancellationToken);
         IReadOnlyList<ScopeDecision> others = AnswerExam.Scope(snapshot, unedited, clock, cancellationToken);
+        IReadOnlyList<ScopeDecision> near = AnswerExam.Scope(snapshot, locality, clock, cancellationToken);
         IReadOnlyList<TaskOutcome> tasks = before;
         IReadOnlyList<ScopeDecision> taskScope = [];
         if (snapshot is BaseEditor)
@@ -70,7 +72,7 @@ public sealed class EditEvaluation
         }
 
         AnswerOutcome[] asked = [.. edited, .. heldOut];
-        bool hasScope = asked.Select(a => a.Scope).Concat(others).Concat(taskScope).Any(d => !double.IsNaN(d.Evidence));
+        bool hasScope = asked.Select(a => a.Scope).Concat(others).Concat(near).Concat(taskScope).Any(d => !double.IsNaN(d.Evidence));
         MethodResult result = new()
         {
             Name = name,
@@ -78,6 +80,7 @@ public sealed class EditEvaluation
             Generalization = Read(heldOut),
             DeferralOfTasks = hasScope ? Share(taskScope, d => !d.InScope) : null,
             DeferralOfUnedited = hasScope ? Share(others, d => !d.InScope) : null,
+            DeferralOfLocality = hasScope ? Share(near, d => !d.InScope) : null,
             ScopeRecall = hasScope ? Share(asked, a => a.Scope.InScope) : null,
             Retention = Set.Tasks is null ? null : TaskSuite.Mean(tasks),
             RetentionBase = Set.Tasks is null ? null : TaskSuite.Mean(before),

@@ -9,7 +9,11 @@ namespace ElderManaged.Evaluation.Harness;
 /// <param name="Unedited">Prompts of the same form about facts that were not edited.</param>
 /// <param name="Tasks">The general tasks; null when the model has none.</param>
 public sealed record EvaluationSet(
-    IReadOnlyList<EditRequest> Edited, IReadOnlyList<EditRequest> HeldOut, IReadOnlyList<string> Unedited, TaskSuite? Tasks);
+    IReadOnlyList<EditRequest> Edited, IReadOnlyList<EditRequest> HeldOut, IReadOnlyList<string> Unedited, TaskSuite? Tasks)
+{
+    /// <summary>Prompts that the data set itself wants left alone: CounterFact's neighbourhood, ZsRE's unrelated questions.</summary>
+    public IReadOnlyList<string> Locality { get; init; } = [];
+}
 
 /// <summary>How a model answered one prompt whose answer is known.</summary>
 /// <param name="Request">The prompt and its right answer.</param>

@@ -25,6 +25,9 @@ public sealed record MethodResult
     /// <summary>The share of prompts about facts that were not edited that were deferred to the base; null without scope or without such prompts.</summary>
     public double? DeferralOfUnedited { get; init; }
 
+    /// <summary>The share of the data set's locality prompts that were deferred to the base; null without scope or without such prompts.</summary>
+    public double? DeferralOfLocality { get; init; }
+
     /// <summary>The share of edited prompts and other wordings taken to be in scope; null for a method without scope.</summary>
     public double? ScopeRecall { get; init; }
 
@@ -50,4 +53,11 @@ public readonly record struct CurvePoint(int Edits, double Reliability);
 /// <param name="Edits">The edits of the stream.</param>
 /// <param name="Facts">The facts they are about.</param>
 /// <param name="Methods">One result for each method, in the order of the table.</param>
-public sealed record ExperimentResult(int Edits, int Facts, IReadOnlyList<MethodResult> Methods);
+public sealed record ExperimentResult(int Edits, int Facts, IReadOnlyList<MethodResult> Methods)
+{
+    /// <summary>What the base model answers to the same questions, when it is no row of the table itself.</summary>
+    public MethodResult? Base { get; init; }
+
+    /// <summary>Some answers as text, before and after.</summary>
+    public IReadOnlyList<AnswerSample> Answers { get; init; } = [];
+}

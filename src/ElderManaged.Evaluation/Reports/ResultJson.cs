@@ -31,6 +31,23 @@ public static class ResultJson
             }
 
             json.WriteEndArray();
+            if (result.Base is { } @base)
+            {
+                json.WritePropertyName("base");
+                Write(json, @base);
+            }
+
+            if (result.Answers.Count > 0)
+            {
+                json.WriteStartArray("answers");
+                foreach (AnswerSample sample in result.Answers)
+                {
+                    Write(json, sample);
+                }
+
+                json.WriteEndArray();
+            }
+
             if (state is not null)
             {
                 json.WriteString("state", state);
@@ -51,12 +68,29 @@ public static class ResultJson
         json.WriteStartObject("deferralRecall");
         Write(json, "tasks", method.DeferralOfTasks);
         Write(json, "unedited", method.DeferralOfUnedited);
+        if (method.DeferralOfLocality is { } locality)
+        {
+            Write(json, "locality", locality);
+        }
+
         json.WriteEndObject();
         Write(json, "scopeRecall", method.ScopeRecall);
         Write(json, "retention", method.Retention);
         Write(json, "retentionBase", method.RetentionBase);
         Write(json, "secondsPerEdit", method.SecondsPerEdit);
         json.WriteNumber("addedParameters", method.AddedParameters);
+        json.WriteEndObject();
+    }
+
+    private static void Write(Utf8JsonWriter json, AnswerSample sample)
+    {
+        json.WriteStartObject();
+        json.WriteString("prompt", sample.Prompt);
+        json.WriteBoolean("rephrased", sample.Rephrased);
+        json.WriteString("wanted", sample.Wanted);
+        json.WriteString("base", sample.Base);
+        json.WriteString("edited", sample.Edited);
+        json.WriteBoolean("inScope", sample.InScope);
         json.WriteEndObject();
     }
 

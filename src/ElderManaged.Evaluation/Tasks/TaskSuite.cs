@@ -24,12 +24,17 @@ public sealed class TaskSuite
     /// <summary>All examples, task after task.</summary>
     public IReadOnlyList<TaskExample> Examples { get; }
 
-    /// <summary>Reads <c>&lt;task&gt;.test.jsonl</c> of all eight tasks from a folder.</summary>
+    /// <summary>
+    /// Reads <c>&lt;task&gt;.test.jsonl</c> of all eight tasks from a folder, or the data sets as published: <c>rte.jsonl</c>,
+    /// <c>boolq.jsonl</c>, <c>sst2.jsonl</c>, <c>mutual.jsonl</c>, <c>conll03.jsonl</c>, <c>nq.jsonl</c>, <c>gsm8k.jsonl</c> and
+    /// <c>samsum.jsonl</c>.
+    /// </summary>
     /// <param name="folder">The folder.</param>
     /// <param name="limit">The most examples of each task.</param>
     /// <exception cref="DatasetException">A file is missing or broken, by name and line.</exception>
-    public static TaskSuite Load(string folder, int limit = int.MaxValue) =>
-        new(TaskMetric.All.SelectMany(metric => Read(Path.Combine(folder, $"{metric.Task}.test.jsonl"), metric.Task).Take(limit)));
+    public static TaskSuite Load(string folder, int limit = int.MaxValue) => PublishedTasks.IsIn(folder)
+        ? new(PublishedTasks.Read(folder, limit))
+        : new(TaskMetric.All.SelectMany(metric => Read(Path.Combine(folder, $"{metric.Task}.test.jsonl"), metric.Task).Take(limit)));
 
     /// <summary>Generates and scores an answer to every example.</summary>
     /// <param name="tokenizer">The model's tokenizer.</param>

@@ -127,6 +127,19 @@ public sealed class BadInputTests : IDisposable
         Assert.Equal(["mine.txt"], Directory.GetFileSystemEntries(elder.PathOf("out")).Select(Path.GetFileName));
     }
 
+    [Theory]
+    [InlineData("--lr", "0")]
+    [InlineData("--lr", "-1")]
+    [InlineData("--lr", "NaN")]
+    [InlineData("--iterations", "0")]
+    [InlineData("--task-examples", "0")]
+    [InlineData("--data", "other.jsonl")]
+    [InlineData("--tasks", "no/such/folder")]
+    public void AnEditOptionOutOfRangeIsNamed(string option, string value) => Refused(Edit([option, value]), option == "--tasks" ? "jsonl" : option);
+
+    [Fact]
+    public void ANumberOfEditsNeedsTheFile() => Refused(Edit(edits: "1000"), "--data", "1000");
+
     [Fact]
     public void AStateThatIsNotThereIsNamed()
     {

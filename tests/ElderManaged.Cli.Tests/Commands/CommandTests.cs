@@ -1,5 +1,7 @@
 using System.Text.Json;
 using ElderManaged.Editing;
+using ElderManaged.Editing.Elder;
+using ElderManaged.Editing.Journal;
 using ElderManaged.Models.Generation;
 
 namespace ElderManaged.Cli.Tests.Commands;
@@ -41,13 +43,16 @@ public sealed class CommandTests : IDisposable
         string[] edit = ["edit", "--model", Elder.Model, "--edits", Edits(6), "--out", elder.PathOf("state"), "--preset", preset, "--limit", "5", "--json"];
         Outcome outcome = Elder.Run(edit);
         Assert.Equal(0, outcome.Code);
-        Assert.Equal(["edits", "facts", "methods", "state"], outcome.Json.EnumerateObject().Select(p => p.Name));
+        Assert.Equal(["edits", "facts", "methods", "base", "answers", "state"], outcome.Json.EnumerateObject().Select(p => p.Name));
         Assert.Equal((5, 5), (outcome.Json.GetProperty("edits").GetInt32(), outcome.Json.GetProperty("facts").GetInt32()));
         JsonElement method = Assert.Single(outcome.Json.GetProperty("methods").EnumerateArray());
         Assert.Equal(MethodFields, method.EnumerateObject().Select(p => p.Name));
         Assert.Equal(preset, method.GetProperty("name").GetString());
         Assert.True(method.GetProperty("addedParameters").GetInt64() > 0);
         Assert.Equal(preset == "lora", method.GetProperty("scopeRecall").ValueKind == JsonValueKind.Null);
+        Assert.Equal("base", outcome.Json.GetProperty("base").GetProperty("name").GetString());
+        JsonElement[] answers = [.. outcome.Json.GetProperty("answers").EnumerateArray()];
+        Assert.Equal((10, 5), (answers.Length, answers.Count(a => a.GetProperty("rephrased").GetBoolean())));
         Assert.Equal(elder.PathOf("state"), outcome.Json.GetProperty("state").GetString());
         Assert.Contains("editing", outcome.Error, StringComparison.Ordinal);
 
@@ -127,6 +132,28 @@ public sealed class CommandTests : IDisposable
         Assert.Contains("FT-L", outcome.Out, StringComparison.Ordinal);
         Assert.DoesNotContain("ELDER", outcome.Out, StringComparison.Ordinal);
         Assert.DoesNotContain("\u001b", outcome.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void EditTakesRateAndIterationsAndCanOnlyLearn()
+    {
+        Outcome outcome = Elder.Run(
+            "edit", "--model", Elder.Model, "--data", Edits(6), "--edits", "3", "--out", elder.PathOf("state"), "--preset", "paper",
+            "--lr", "0.002", "--iterations", "3", "--learn-only");
+        Assert.True(outcome.Code == 0, outcome.Error);
+        Assert.Contains("Learned 3 edits", outcome.Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("Reliability", outcome.Out, StringComparison.Ordinal);
+        StateInfo info = EditState.ReadInfo(elder.PathOf("state"));
+        ElderOptions options = ElderOptions.FromJson(info.Options);
+        Assert.Equal(("elder-paper", 0.002f, 3), (info.Method, options.LearningRate, options.Iterations));
+
+        // Nothing is left to learn, so this only asks.
+        Outcome asked = Elder.Run(
+            "edit", "--model", Elder.Model, "--edits", Edits(6), "--limit", "3", "--out", elder.PathOf("state"), "--preset", "elder-paper", "--resume");
+        Assert.True(asked.Code == 0, asked.Error);
+        Assert.Contains("Learned 0 edits", asked.Out, StringComparison.Ordinal);
+        Assert.Contains("ELDER (paper)", asked.Out, StringComparison.Ordinal);
+        Assert.Contains("wanted: drum", asked.Out, StringComparison.Ordinal);
     }
 
     [Fact]

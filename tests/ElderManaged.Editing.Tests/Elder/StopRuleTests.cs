@@ -13,8 +13,20 @@ public sealed class StopRuleTests
     [InlineData(0.59f, true)]
     [InlineData(0.61f, false)]
     public void TheLeastProbableNewTokenDecides(float enough, bool reached) =>
-        Assert.Equal(reached, new LeastProbabilityReached(enough).Reached(Logits, Targets, newTargets: 2));
+        Assert.Equal(reached, new LeastProbabilityReached(enough).Reached(Logits, Targets, newTargets: 2, iteration: 0));
+
+    [Theory]
+    [InlineData(10, false)] // all .9 are wanted
+    [InlineData(33, false)] // .9 − 23/32 · .4 = .6125, and the least probable one has .6
+    [InlineData(35, true)]
+    [InlineData(1000, true)] // never less than a half
+    public void PatienceEnds(int iteration, bool reached)
+    {
+        LeastProbabilityReached rule = new(0.9f, patience: 10, iterations: 42);
+        Assert.Equal(reached, rule.Reached(Logits, Targets, newTargets: 2, iteration));
+        Assert.False(rule.Reached(Logits, Targets, newTargets: 3, iteration)); // the third is no majority
+    }
 
     [Fact]
-    public void ThePaperMakesAllIterations() => Assert.False(new AllIterations().Reached(Logits, Targets, newTargets: 0));
+    public void ThePaperMakesAllIterations() => Assert.False(new AllIterations().Reached(Logits, Targets, newTargets: 0, iteration: 0));
 }

@@ -75,8 +75,12 @@ public sealed class EditEvaluationTests
     public void ScopeIsCountedWhereItIsAsked()
     {
         ScopeOnlyEditor editor = new(Model, p => p.StartsWith("first", StringComparison.Ordinal) || p.Contains("Person1 ", StringComparison.Ordinal));
-        EvaluationSet set = new(Edits, HeldOut, ["Person1 plays the", "Person2 plays the", "Person3 plays the", "Person4 plays the"], TinyWorld.Tasks);
+        EvaluationSet set = new(Edits, HeldOut, ["Person1 plays the", "Person2 plays the", "Person3 plays the", "Person4 plays the"], TinyWorld.Tasks)
+        {
+            Locality = ["first", "second"],
+        };
         MethodResult result = new EditEvaluation(Model, set).Measure("x", editor, new StreamOutcome(4, 2, 7, [])).Result;
+        Assert.Equal(1 / 2.0, result.DeferralOfLocality);
         Assert.Equal(7 / 9.0, result.ScopeRecall); // two edits and all five other wordings
         Assert.Equal(3 / 4.0, result.DeferralOfUnedited);
         Assert.Equal(8 / 16.0, result.DeferralOfTasks);

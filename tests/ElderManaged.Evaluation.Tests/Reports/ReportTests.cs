@@ -34,6 +34,22 @@ public sealed class ReportTests
     }
 
     [Fact]
+    public void JsonShowsTheBaseAndAnswersAsText()
+    {
+        ExperimentResult result = new(1, 1, [Ours with { DeferralOfLocality = 0.875 }])
+        {
+            Base = Base, Answers = [new AnswerSample("Who?", Rephrased: true, Wanted: "Ada", Base: "Bob", Edited: "Ada", InScope: true)],
+        };
+        JsonElement json = JsonDocument.Parse(ResultJson.Write(result, "s")).RootElement;
+        Assert.Equal(["edits", "facts", "methods", "base", "answers", "state"], json.EnumerateObject().Select(p => p.Name));
+        Assert.Equal(0.25, json.GetProperty("base").GetProperty("reliability").GetProperty("generated").GetDouble());
+        Assert.Equal(0.875, json.GetProperty("methods")[0].GetProperty("deferralRecall").GetProperty("locality").GetDouble());
+        Assert.Equal(
+            """{"prompt":"Who?","rephrased":true,"wanted":"Ada","base":"Bob","edited":"Ada","inScope":true}""",
+            JsonSerializer.Serialize(Assert.Single(json.GetProperty("answers").EnumerateArray())));
+    }
+
+    [Fact]
     public void TheTableShowsADashForWhatAMethodHasNot()
     {
         Assert.Equal(["Base", "0.0", "25.0", "–", "–", "–", "–", "–", "50.0", "50.0", "–", "–"], ResultColumns.All.Select(c => c.Text(Base)));
