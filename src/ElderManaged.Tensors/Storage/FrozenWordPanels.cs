@@ -92,7 +92,15 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
             // Parts are ranges of inputs, in pieces of 32: whole groups, whole panels of the product.
             int pieces = (InFeatures + Width - 1) / Width;
             work.PanelsPerPart = PartSize(pieces, UnpackedColumns / Width);
-            CpuThreads.Run((pieces + work.PanelsPerPart - 1) / work.PanelsPerPart, work, static (w, part) => w.Weight.MultiplyTurned(w, part));
+            int parts = (pieces + work.PanelsPerPart - 1) / work.PanelsPerPart;
+            if (GemmTurn.Serves(work.Level, rows))
+            {
+                CpuThreads.Run(parts, work, static (w, part) => w.Weight.MultiplyTurnedFewRows(w, part));
+            }
+            else
+            {
+                CpuThreads.Run(parts, work, static (w, part) => w.Weight.MultiplyTurned(w, part));
+            }
         }
 
         GC.KeepAlive(this);
@@ -256,6 +264,48 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
             }
 
             GemmBlocks.MultiplyPacked(work.X + o0, OutFeatures, 1, turned, work.Y + firstInput, InFeatures, work.Rows, inputs, outputs, work.Accumulate || o0 > 0);
+        }
+    }
+
+    // Inputs of one part of dx for a few rows: squares are unpacked into the first-level cache and turned in registers on the way
+    // into the sums, while the words of the next square arrive.
+    private void MultiplyTurnedFewRows(in Product work, int part)
+    {
+        const int slice = 16;
+        int firstInput = part * work.PanelsPerPart * Width;
+        int end = Math.Min(firstInput + (work.PanelsPerPart * Width), InFeatures);
+        float* block = AlignedBuffer.Rent(ref t_unpacked, Lanes * Lanes);
+        for (int row = 0; !work.Accumulate && row < work.Rows; row++)
+        {
+            new Span<float>(work.Y + (row * (nint)InFeatures) + firstInput, end - firstInput).Clear();
+        }
+
+        nint linesInSlice = ((_layout.Offset(Lanes) / 64) + (2 * Lanes / slice) - 1) / (2 * Lanes / slice);
+        for (int o = 0; o < OutFeatures; o += Lanes)
+        {
+            for (int i = firstInput; i < end; i += Lanes)
+            {
+                int depth = Math.Min(Lanes, end - i);
+                Unpack(work.Level, o / Lanes, i, depth, block);
+
+                // After the last square of this panel, the first one of the next.
+                byte* next = Panel(o / Lanes) + (i + Lanes < end ? _layout.Offset(i + Lanes) : _panelBytes + _layout.Offset(firstInput));
+                for (int lane = 0; lane < Math.Min(Lanes, OutFeatures - o); lane += Width)
+                {
+                    float* half = block + (lane * (nint)depth);
+                    int outputs = Math.Min(Width, OutFeatures - o - lane);
+                    for (int k = 0; k < depth; k += slice)
+                    {
+                        for (nint line = 0; line < linesInSlice; line++, next += 64)
+                        {
+                            Prefetch.Nearest((float*)next);
+                        }
+
+                        GemmTurn.Run(
+                            work.Rows, half + (k * Width), Width, Math.Min(slice, depth - k), outputs, 0, work.X + o + lane, OutFeatures, work.Y + i + k, InFeatures);
+                    }
+                }
+            }
         }
     }
 
