@@ -271,7 +271,7 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
     // into the sums, while the words of the next square arrive.
     private void MultiplyTurnedFewRows(in Product work, int part)
     {
-        const int slice = 16;
+        const int slice = 32;
         int firstInput = part * work.PanelsPerPart * Width;
         int end = Math.Min(firstInput + (work.PanelsPerPart * Width), InFeatures);
         float* block = AlignedBuffer.Rent(ref t_unpacked, Lanes * Lanes);
