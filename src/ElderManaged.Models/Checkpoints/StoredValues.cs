@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using ElderManaged.Tensors;
 
 namespace ElderManaged.Models.Checkpoints;
@@ -85,7 +87,23 @@ internal static class StoredValues
 
     private static bool IsSpecial(ReadOnlySpan<byte> stored, int at) => (stored[at + 1] & 0x7C) == 0x7C;
 
-    // Infinities and NaNs are the largest bit patterns of either sign.
-    private static bool NoneOf(ReadOnlySpan<ushort> bits, int infinity) =>
-        bits.IndexOfAnyInRange((ushort)infinity, (ushort)0x7FFF) < 0 && bits.IndexOfAnyInRange((ushort)(infinity | 0x8000), ushort.MaxValue) < 0;
+    // The exponent of infinities and NaNs is all ones, of either sign.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static bool NoneOf(ReadOnlySpan<ushort> bits, ushort infinity)
+    {
+        int i = 0;
+        Vector256<ushort> exponent = Vector256.Create(infinity), found = Vector256<ushort>.Zero;
+        for (; i <= bits.Length - Vector256<ushort>.Count; i += Vector256<ushort>.Count)
+        {
+            found |= Vector256.Equals(Vector256.Create(bits[i..]) & exponent, exponent);
+        }
+
+        bool any = found != Vector256<ushort>.Zero;
+        for (; i < bits.Length; i++)
+        {
+            any |= (bits[i] & infinity) == infinity;
+        }
+
+        return !any;
+    }
 }

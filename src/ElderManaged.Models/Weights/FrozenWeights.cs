@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
 using ElderManaged.Models.Checkpoints;
 using ElderManaged.Nn;
@@ -7,14 +8,11 @@ namespace ElderManaged.Models.Weights;
 
 /// <summary>
 /// Frozen weights from a checkpoint. Matrices stay in the format they are stored in, unless another is asked for, and are
-/// packed piece by piece while they are read: no more memory than the packed model and one piece.
+/// packed piece by piece while they are read, by all threads: no more memory than the packed model and a piece for each.
 /// </summary>
 internal sealed class FrozenWeights(Checkpoint checkpoint, LoadOptions options) : WeightSource
 {
-    private const int PieceBytes = 1 << 20;
     private const int LongestThinRow = 1 << 18; // kernels keep outputs 32 side by side, whatever their number
-    private byte[] piece = [];
-    private float[] values = [];
     private long bytesRead;
 
     public override Tensor Tensor(string name, Shape shape, Initialization start)
@@ -63,15 +61,18 @@ internal sealed class FrozenWeights(Checkpoint checkpoint, LoadOptions options) 
 
         var builder = new FrozenMatrixBuilder(numbers, outFeatures, inFeatures, transposed);
         bool asStored = StoredValues.Numbers(entry.StoredType) == numbers;
-        long rowBytes = entry.StoredType.BytesOf(entry.RowLength);
-        for (long row = 0; builder.RowsLeft > 0;)
+        builder.ReadRows((first, rows) =>
         {
-            int count = (int)Math.Clamp(PieceBytes / rowBytes, 1, builder.RowsLeft);
-            ReadOnlySpan<byte> rows = ReadRows(entry, row, count);
-            builder.AddRows(asStored ? rows : Converted(entry, rows, numbers));
-            row += count;
-        }
-
+            if (asStored)
+            {
+                ReadRows(entry, first, rows);
+            }
+            else
+            {
+                ReadConverted(entry, first, numbers, rows);
+            }
+        });
+        Report(entry.ByteCount);
         return builder.Build();
     }
 
@@ -84,42 +85,32 @@ internal sealed class FrozenWeights(Checkpoint checkpoint, LoadOptions options) 
         return FrozenMatrix.Quantize(numbers, Transpose(dense, inFeatures, outFeatures), outFeatures, inFeatures);
     }
 
-    private Span<byte> ReadRows(TensorEntry entry, long first, int count)
+    private void ReadRows(TensorEntry entry, long first, Span<byte> rows)
     {
         options.Cancellation.ThrowIfCancellationRequested();
-        Span<byte> rows = Room(ref piece, checked((int)entry.StoredType.BytesOf(count * entry.RowLength)));
         checkpoint.ReadRows(entry.Name, first, rows);
         if (!StoredValues.AllFinite(entry.StoredType, rows))
         {
+            long count = rows.Length / entry.StoredType.BytesOf(entry.RowLength);
             throw new CheckpointException($"{checkpoint.Path}: the tensor {entry.Name} holds a number that is infinite or not a number, in row {first} or one of the {count} from there on; the file is damaged.");
         }
-
-        Report(rows.Length);
-        return rows;
     }
 
-    private byte[] Converted(TensorEntry entry, ReadOnlySpan<byte> rows, StoredNumbers numbers)
+    private void ReadConverted(TensorEntry entry, long first, StoredNumbers numbers, Span<byte> narrow)
     {
-        Span<float> wide = Room(ref values, checked((int)(rows.Length / entry.StoredType.BlockBytes() * entry.StoredType.BlockLength())));
-        StoredValues.ToFloat32(entry.StoredType, rows, wide);
-        byte[] narrow = new byte[numbers.ByteCount(wide.Length)];
-        StoredBlocks.Quantize(numbers, wide, narrow);
+        int count = (int)(narrow.Length / numbers.ByteCount(entry.RowLength));
+        int bytes = checked((int)(count * entry.StoredType.BytesOf(entry.RowLength))), length = checked(count * (int)entry.RowLength);
+        byte[] stored = ArrayPool<byte>.Shared.Rent(bytes);
+        float[] wide = ArrayPool<float>.Shared.Rent(length);
+        ReadRows(entry, first, stored.AsSpan(0, bytes));
+        StoredValues.ToFloat32(entry.StoredType, stored.AsSpan(0, bytes), wide.AsSpan(0, length));
+        StoredBlocks.Quantize(numbers, wide.AsSpan(0, length), narrow);
+        ArrayPool<byte>.Shared.Return(stored);
+        ArrayPool<float>.Shared.Return(wide);
         if (numbers == StoredNumbers.Float16 && MemoryMarshal.Cast<byte, Half>(narrow).ContainsAny(Half.PositiveInfinity, Half.NegativeInfinity))
         {
             throw new CheckpointException($"{checkpoint.Path}: the tensor {entry.Name} holds numbers too large for float16; load the weights as BFloat16 or as they are stored.");
         }
-
-        return narrow;
-    }
-
-    private static Span<T> Room<T>(ref T[] buffer, int length)
-    {
-        if (buffer.Length < length)
-        {
-            buffer = GC.AllocateUninitializedArray<T>(length);
-        }
-
-        return buffer.AsSpan(0, length);
     }
 
     private void Report(long bytes)

@@ -16,12 +16,13 @@ internal sealed unsafe class FrozenFloatPanels : FrozenStorage
         _panels = new AlignedBuffer(Panels(outFeatures) * (long)Width * inFeatures);
         fixed (float* source = w)
         {
-            for (int panel = 0; panel < Panels(outFeatures); panel++)
+            CpuThreads.Run(Panels(outFeatures), (Weight: this, Source: (nint)source, transposed), static (s, panel) =>
             {
                 int o = panel * Width;
-                float* first = transposed ? source + o : source + ((nint)o * inFeatures);
-                GemmPacking.Panel(!transposed, first, transposed ? outFeatures : inFeatures, inFeatures, Math.Min(Width, outFeatures - o), _panels.Pointer + ((nint)o * inFeatures));
-            }
+                (int outputs, int inputs) = (s.Weight.OutFeatures, s.Weight.InFeatures);
+                float* first = (float*)s.Source + (s.transposed ? o : (nint)o * inputs);
+                GemmPacking.Panel(!s.transposed, first, s.transposed ? outputs : inputs, inputs, Math.Min(Width, outputs - o), s.Weight._panels.Pointer + ((nint)o * inputs));
+            });
         }
     }
 

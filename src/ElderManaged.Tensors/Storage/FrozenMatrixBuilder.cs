@@ -1,6 +1,12 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
 
 namespace ElderManaged.Tensors;
+
+/// <summary>Puts whole stored rows into <paramref name="destination"/>, from row <paramref name="first"/> on. Threads call it side by side.</summary>
+/// <param name="first">The first row wanted: of W, or of its transpose.</param>
+/// <param name="destination">Filled completely, little-endian.</param>
+public delegate void ReadStoredRows(int first, Span<byte> destination);
 
 /// <summary>
 /// Makes a <see cref="FrozenMatrix"/> from pieces in checkpoint order, so that a large weight is never in memory twice: read a piece,
@@ -9,6 +15,9 @@ namespace ElderManaged.Tensors;
 /// <remarks>For one thread. <see cref="StoredNumbers.Float32"/> is gathered first and packed at the end.</remarks>
 public sealed class FrozenMatrixBuilder
 {
+    // With the panels it goes to, in the second-level cache of every core that is in use today.
+    private const int PieceBytes = 1 << 18;
+
     private readonly StoredNumbers _numbers;
     private readonly int _outFeatures;
     private readonly int _inFeatures;
@@ -80,18 +89,37 @@ public sealed class FrozenMatrixBuilder
 
         if (_panels is null)
         {
-            stored.CopyTo(MemoryMarshal.AsBytes(_dense.AsSpan())[checked((int)(_rows * RowBytes))..]);
-        }
-        else if (_transposed)
-        {
-            _panels.FillColumns(_rows, stored);
+            stored.CopyTo(Dense(_rows, (int)rows));
         }
         else
         {
-            _panels.FillRows(_rows, stored);
+            Fill(_panels, _rows, stored);
         }
 
         _rows += (int)rows;
+    }
+
+    /// <summary>
+    /// Adds all rows that are left. All threads take part: each reads a piece of its own and packs it while it is in the
+    /// cache, so that one thread waits for the disk while another packs.
+    /// </summary>
+    /// <param name="read">Reads rows. What it throws ends the call and is rethrown; the builder is then of no more use.</param>
+    public void ReadRows(ReadStoredRows read)
+    {
+        ArgumentNullException.ThrowIfNull(read);
+        ObjectDisposedException.ThrowIf(_built, this);
+        if (_transposed && _rows % 2 != 0 && RowsLeft > 0)
+        {
+            ReadPiece(read, _rows++, 1); // shares its words with the row before, and no two threads may write one word
+        }
+
+        int together = RowsOfPiece();
+        CpuThreads.Run((int)(((long)RowsLeft + together - 1) / together), (Builder: this, read, together, First: _rows), static (s, part) =>
+        {
+            int first = s.First + (part * s.together);
+            s.Builder.ReadPiece(s.read, first, Math.Min(s.together, s.First + s.Builder.RowsLeft - first));
+        });
+        _rows += RowsLeft;
     }
 
     /// <summary>The weight, when all rows are there.</summary>
@@ -107,5 +135,41 @@ public sealed class FrozenMatrixBuilder
         return _panels is not null ? new FrozenMatrix(_panels)
             : _transposed ? FrozenMatrix.FromTransposed(_dense, _outFeatures, _inFeatures)
             : FrozenMatrix.FromDense(_dense, _outFeatures, _inFeatures);
+    }
+
+    // Whole cache lines of a panel, which is 16 rows, or the two rows that share a word.
+    private int RowsOfPiece()
+    {
+        int unit = _transposed ? 2 : FrozenWordPanels.InLine;
+        return unit * (int)Math.Clamp(PieceBytes / (unit * RowBytes), 1, int.MaxValue / 2 / unit);
+    }
+
+    private void ReadPiece(ReadStoredRows read, int first, int rows)
+    {
+        if (_panels is null)
+        {
+            read(first, Dense(first, rows));
+            return;
+        }
+
+        int length = checked((int)(rows * RowBytes));
+        byte[] piece = ArrayPool<byte>.Shared.Rent(length);
+        read(first, piece.AsSpan(0, length));
+        Fill(_panels, first, piece.AsSpan(0, length));
+        ArrayPool<byte>.Shared.Return(piece);
+    }
+
+    private Span<byte> Dense(int firstRow, int rows) => MemoryMarshal.AsBytes(_dense.AsSpan(firstRow * RowLength, rows * RowLength));
+
+    private void Fill(FrozenWordPanels panels, int firstRow, ReadOnlySpan<byte> stored)
+    {
+        if (_transposed)
+        {
+            panels.FillColumns(firstRow, stored);
+        }
+        else
+        {
+            panels.FillRows(firstRow, stored);
+        }
     }
 }

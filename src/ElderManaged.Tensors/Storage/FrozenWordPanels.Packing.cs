@@ -1,9 +1,15 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
 namespace ElderManaged.Tensors;
 
 // Filling the panels, in pieces of any size, from the order of checkpoints.
 internal sealed unsafe partial class FrozenWordPanels
 {
-    private const int InLine = 16; // words of a cache line
+    /// <summary>Words of a cache line.</summary>
+    public const int InLine = 16;
+
+    private const ushort Exponent = 0x7C00; // all bits of float16's exponent
 
     /// <summary>Whole rows of W (Out, In) from <paramref name="firstOutput"/> on; threads share the panels.</summary>
     public void FillRows(int firstOutput, ReadOnlySpan<byte> stored)
@@ -50,14 +56,40 @@ internal sealed unsafe partial class FrozenWordPanels
         GC.KeepAlive(this);
     }
 
-    // One panel: a word of a lane holds the numbers of two neighbouring inputs.
+    // One panel. A word of a lane holds the numbers of two neighbouring inputs, of which the first is the lower half:
+    //
+    //   row k      a b c d …          word of lane 0: (k, a) (k + 1, e)
+    //   row k + 1  e f g h …          word of lane 1: (k, b) (k + 1, f) …
+    //
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void FillColumns(int group, int firstInput, ushort* numbers, int inputs)
     {
+        byte* panel = Panel(group);
         int lanes = Math.Min(Lanes, OutFeatures - (group * Lanes));
+        int k = firstInput, end = firstInput + inputs;
         bool special = false;
-        for (int k = firstInput; k < firstInput + inputs; k++, numbers += OutFeatures)
+        if (lanes == Lanes && k % 2 == 0)
         {
-            uint* words = _layout.Word(Panel(group), 0, k);
+            Vector256<ushort> exponents = Vector256<ushort>.Zero;
+            for (; k + 2 <= end; k += 2, numbers += 2 * (nint)OutFeatures)
+            {
+                uint* words = _layout.Word(panel, 0, k);
+                for (int lane = 0; lane < Lanes; lane += Vector256<ushort>.Count)
+                {
+                    Vector256<ushort> even = Vector256.Load(numbers + lane);
+                    Vector256<ushort> odd = Vector256.Load(numbers + OutFeatures + lane);
+                    exponents |= Infinite(even) | Infinite(odd);
+                    (Vector256.WidenLower(even) | (Vector256.WidenLower(odd) << 16)).Store(words + lane);
+                    (Vector256.WidenUpper(even) | (Vector256.WidenUpper(odd) << 16)).Store(words + lane + Vector256<uint>.Count);
+                }
+            }
+
+            special = _numbers == StoredNumbers.Float16 && exponents != Vector256<ushort>.Zero;
+        }
+
+        for (; k < end; k++, numbers += OutFeatures)
+        {
+            uint* words = _layout.Word(panel, 0, k);
             ReadOnlySpan<ushort> row = new(numbers, lanes);
             special |= HasSpecial(row);
             for (int lane = 0; lane < row.Length; lane++)
@@ -77,11 +109,19 @@ internal sealed unsafe partial class FrozenWordPanels
     {
         uint* words = _layout.Word(Panel(output / Lanes), output % Lanes, 0);
         int pairs = InFeatures / 2;
-        for (int pair = 0; pair < pairs; pair++, words += Lanes)
+        if (InFeatures % 2 == 0)
         {
-            for (int row = 0; row < rows; row++)
+            // Two numbers are as wide as a float; turning moves bits and does not look at them.
+            GemmPacking.Transpose((float*)source, rowBytes / sizeof(float), rows, pairs, (float*)words, Lanes);
+        }
+        else
+        {
+            for (int pair = 0; pair < pairs; pair++, words += Lanes)
             {
-                words[row] = *(uint*)(source + ((nint)row * rowBytes) + ((nint)pair * sizeof(uint)));
+                for (int row = 0; row < rows; row++)
+                {
+                    words[row] = *(uint*)(source + ((nint)row * rowBytes) + ((nint)pair * sizeof(uint)));
+                }
             }
         }
 
@@ -125,7 +165,32 @@ internal sealed unsafe partial class FrozenWordPanels
         }
     }
 
-    // Float16's infinities and NaNs are its largest bit patterns of either sign.
-    private bool HasSpecial(ReadOnlySpan<ushort> numbers) => _numbers == StoredNumbers.Float16
-        && (numbers.IndexOfAnyInRange((ushort)0x7C00, (ushort)0x7FFF) >= 0 || numbers.IndexOfAnyInRange((ushort)0xFC00, ushort.MaxValue) >= 0);
+    // Float16's infinities and NaNs are the numbers whose exponent is all ones.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private bool HasSpecial(ReadOnlySpan<ushort> numbers)
+    {
+        if (_numbers != StoredNumbers.Float16)
+        {
+            return false;
+        }
+
+        int i = 0;
+        Vector256<ushort> found = Vector256<ushort>.Zero;
+        for (; i <= numbers.Length - Vector256<ushort>.Count; i += Vector256<ushort>.Count)
+        {
+            found |= Infinite(Vector256.Create(numbers[i..]));
+        }
+
+        bool special = found != Vector256<ushort>.Zero;
+        for (; i < numbers.Length; i++)
+        {
+            special |= (numbers[i] & Exponent) == Exponent;
+        }
+
+        return special;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<ushort> Infinite(Vector256<ushort> numbers) =>
+        Vector256.Equals(numbers & Vector256.Create(Exponent), Vector256.Create(Exponent));
 }

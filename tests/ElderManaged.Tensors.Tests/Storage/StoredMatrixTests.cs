@@ -163,12 +163,43 @@ public sealed class StoredMatrixTests
     }
 
     [Theory]
+    [InlineData(StoredNumbers.Float32, false, 900, 1000)]
+    [InlineData(StoredNumbers.Float16, false, 1000, 1002)]
+    [InlineData(StoredNumbers.Float16, true, 1000, 1001)]
+    [InlineData(StoredNumbers.BFloat16, true, 1088, 998)]
+    [InlineData(StoredNumbers.Q4_1, false, 1000, 2048)]
+    public void Threads_that_read_for_themselves_pack_what_one_packs(StoredNumbers numbers, bool transposed, int outputs, int inputs)
+    {
+        byte[] stored = Stored(numbers, outputs * inputs, 11);
+        float[] expected = new float[outputs * inputs], actual = new float[expected.Length];
+        FrozenMatrix.FromStored(numbers, stored, outputs, inputs, transposed).CopyTo(expected);
+        int before = CpuThreads.Count;
+        try
+        {
+            foreach (int threads in new[] { 1, 2, 3 })
+            {
+                CpuThreads.Count = threads;
+                FrozenMatrixBuilder builder = new(numbers, outputs, inputs, transposed);
+                int alone = 3; // some rows before, so that pieces begin anywhere
+                builder.AddRows(stored.AsSpan(0, (int)(alone * builder.RowBytes)));
+                builder.ReadRows((first, rows) => stored.AsSpan((int)(first * builder.RowBytes), rows.Length).CopyTo(rows));
+                builder.Build().CopyTo(actual);
+                Assert.Equal(expected, actual);
+            }
+        }
+        finally
+        {
+            CpuThreads.Count = before;
+        }
+    }
+
+    [Theory]
     [InlineData(StoredNumbers.Float32)]
     [InlineData(StoredNumbers.Float16)]
     [InlineData(StoredNumbers.BFloat16)]
     public void Takes_the_transposed_layout(StoredNumbers numbers)
     {
-        foreach ((int outputs, int inputs) in new[] { (1, 1), (70, 33), (64, 2), (129, 96) })
+        foreach ((int outputs, int inputs) in new[] { (1, 1), (70, 33), (64, 2), (128, 31), (129, 96) })
         {
             byte[] stored = Stored(numbers, outputs * inputs, 3);
             int size = numbers.BlockBytes();
@@ -185,6 +216,11 @@ public sealed class StoredMatrixTests
             float[] actual = new float[outputs * inputs];
             StoredBlocks.Dequantize(numbers, stored, expected);
             FrozenMatrix.FromStored(numbers, turned, outputs, inputs, transposed: true).CopyTo(actual);
+            Assert.Equal(expected, actual);
+
+            FrozenMatrixBuilder builder = new(numbers, outputs, inputs, transposed: true);
+            builder.ReadRows((first, rows) => turned.AsSpan(first * outputs * size, rows.Length).CopyTo(rows));
+            builder.Build().CopyTo(actual);
             Assert.Equal(expected, actual);
         }
     }
