@@ -1,5 +1,6 @@
 using System.CommandLine;
 using ElderManaged.Editing;
+using ElderManaged.Models;
 using ElderManaged.Models.Checkpoints;
 using ElderManaged.Models.Hub;
 using ElderManaged.Tensors;
@@ -69,5 +70,22 @@ internal static class Inputs
         throw new CheckpointException($"There is no model {folder}, here or in a folder above, and none of this name to pull; name the one to use with --model.");
     }
 
-    public static ElderModel LoadModel(string folder) => ElderModel.Load(FindModel(folder));
+    /// <summary>Loads a model; on a screen, a line shows how far it is.</summary>
+    public static ElderModel LoadModel(string folder, Terminal terminal, bool silent = false)
+    {
+        string path = FindModel(folder);
+        if (silent || !terminal.ErrorIsScreen)
+        {
+            return ElderModel.Load(path);
+        }
+
+        long all;
+        using (Checkpoint checkpoint = Checkpoint.Open(path))
+        {
+            all = checkpoint.Entries.Values.Sum(entry => entry.ByteCount);
+        }
+
+        using LoadLine line = new(terminal, all);
+        return ElderModel.Load(path, new LoadOptions { Progress = line });
+    }
 }

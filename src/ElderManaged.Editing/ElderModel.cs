@@ -84,11 +84,12 @@ public sealed class ElderModel
 
     /// <summary>Loads a model in any of the <see cref="ModelFormats"/> and the tokenizer it comes with, as <see cref="Models.Tokenizers.Tokenizer.Load"/> finds it.</summary>
     /// <param name="folder">The folder, or the file with the weights.</param>
+    /// <param name="options">How the weights are loaded, and who is told how far it is; null for as they are stored.</param>
     /// <exception cref="CheckpointException">The configuration or the weights are missing, damaged or unsupported.</exception>
     /// <exception cref="EditException">The tokenizer is missing or damaged, or does not fit the model.</exception>
-    public static ElderModel Load(string folder)
+    public static ElderModel Load(string folder, LoadOptions? options = null)
     {
-        TransformerModel transformer = TransformerModel.Load(folder);
+        TransformerModel transformer = TransformerModel.Load(folder, options);
         ITokenizer tokenizer;
         try
         {

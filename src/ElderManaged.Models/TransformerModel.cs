@@ -157,6 +157,17 @@ public abstract class TransformerModel
     public static TransformerModel CreateFrozen(ModelConfig config, ulong seed, StoredNumbers numbers = StoredNumbers.Float32) =>
         Create(config, new RandomFrozenWeights(seed, numbers));
 
+    /// <summary>
+    /// A model without weights, which takes next to no memory whatever its sizes: layers know their widths and names, and
+    /// computing throws. For counting and planning.
+    /// </summary>
+    /// <param name="config">The sizes.</param>
+    public static TransformerModel Outline(ModelConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        return Create(config, new ListedWeights());
+    }
+
     internal static TransformerModel Create(ModelConfig config, WeightSource weights) => config switch
     {
         _ when !weights.HasRoomFor(config.LayerCount) => throw new CheckpointException($"The configuration says {config.LayerCount} layers, but there are not so many tensors."),

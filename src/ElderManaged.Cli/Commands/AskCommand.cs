@@ -22,7 +22,7 @@ internal static class AskCommand
             Inputs.UseThreads(parsed.GetValue(threads));
             int most = Inputs.InRange("--max-tokens", parsed.GetValue(tokens), 1, int.MaxValue);
             string asked = parsed.GetValue(prompt)!;
-            ElderModel loaded = Inputs.LoadModel(parsed.GetValue(model)!);
+            ElderModel loaded = Inputs.LoadModel(parsed.GetValue(model)!, terminal, parsed.GetValue(json));
             using EditorSession session = loaded.OpenSession(parsed.GetValue(state)!, cancellationToken);
             Answer answer = session.Ask(asked, most, cancellationToken);
             if (parsed.GetValue(json))

@@ -60,7 +60,7 @@ internal static class DemoCommand
         }
 
         Stopwatch watch = Stopwatch.StartNew();
-        ElderModel model = Inputs.LoadModel(modelFolder);
+        ElderModel model = Inputs.LoadModel(modelFolder, terminal);
         FactWorld world = FactWorld.Load(Path.Combine(model.Folder!, "world"));
         TaskSuite tasks = TaskSuite.Load(Path.Combine(model.Folder!, "tasks"), options.TaskExamples);
         DemoPlan plan = DemoPlan.Create(world, tasks, options);

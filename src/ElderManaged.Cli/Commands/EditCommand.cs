@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using ElderManaged.Cli.Bench;
 using ElderManaged.Editing;
 using ElderManaged.Editing.Journal;
 using ElderManaged.Evaluation.Datasets;
@@ -89,7 +90,7 @@ internal static class EditCommand
             ZsreTarget = settings.Target, Limit = (int)Math.Min(int.MaxValue, (long)settings.Limit + UneditedFacts), RequireRephrasing = true,
         });
         EditRecord[] edited = [.. dataset.Records.Take(settings.Limit)];
-        ElderModel model = Inputs.LoadModel(settings.Model);
+        ElderModel model = Inputs.LoadModel(settings.Model, terminal, settings.Json);
         EditRequest[] requests = [.. edited.Select(r => r.Edit)];
         EditEvaluation evaluation = Evaluation(model, dataset, edited, settings);
         using ProgressLine progress = new(terminal);
@@ -122,7 +123,7 @@ internal static class EditCommand
         }
 
         progress.Dispose();
-        Report(terminal, settings, dataset, result, stream);
+        Report(terminal, settings, dataset, result with { Learned = stream, PeakMemory = Statistics.PeakMemory() }, stream);
         return Program.Success;
     }
 
@@ -155,7 +156,7 @@ internal static class EditCommand
             $"{result.Edits} edits of {result.Facts} facts from {settings.Edits} ({dataset.Format}, {dataset.Skipped} records passed over). State: {state}"));
         terminal.Out.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"Learned {stream.Edits} edits in {stream.Seconds:0.0} s, {stream.Seconds / Math.Max(1, stream.Edits):0.000} s each; {stream.AddedParameters} parameters added."));
+            $"Learned {stream.Edits} edits in {stream.Seconds:0.0} s, {stream.Seconds / Math.Max(1, stream.Edits):0.000} s each; {stream.AddedParameters:N0} parameters added. Peak memory {result.PeakMemory / (double)(1 << 30):0.00} GiB."));
     }
 
     private static string OneLine(string text) => string.Join(' ', text.Split((char[])['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));

@@ -36,7 +36,7 @@ internal static class GenerateCommand
                 Seed = parsed.GetValue(seed),
                 IgnoreEnd = parsed.GetValue(ignoreEnd),
             };
-            ElderModel loaded = Inputs.LoadModel(parsed.GetValue(model)!);
+            ElderModel loaded = Inputs.LoadModel(parsed.GetValue(model)!, terminal, parsed.GetValue(json));
             PromptBatch batch = PromptBatch.OfBase(loaded.Transformer, [loaded.Encoder.EncodePrompt(parsed.GetValue(prompt)!)]);
             int[] ids = Generator.Generate(batch, options, cancellationToken: cancellationToken)[0];
             string text = loaded.Tokenizer.Decode(ids);

@@ -33,6 +33,25 @@ public sealed class Mixture
     public long Count => parameters.Sum(p => (long)p.Value.Length);
 
     /// <summary>
+    /// How many numbers a mixture would have: L·(N·r·(in + out)), and with routers L·N·(query width + 1) more. Of the paper's
+    /// settings 1.57 million for GPT-2 XL and 3.16 million for LLaMA2-7B.
+    /// </summary>
+    /// <param name="model">The model, or its <see cref="TransformerModel.Outline"/>.</param>
+    /// <param name="options">The editor's options.</param>
+    public static long CountFor(TransformerModel model, ElderOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(options);
+        FeedForwardSite site = model.ElderSite;
+        long router = options.Routing == ElderRouting.Router ? model.FeedForward(options.Layers[0] - 1, site).InFeatures + 1 : 0;
+        return options.Layers.Sum(layer =>
+        {
+            LinearLayer linear = model.FeedForward(layer, site);
+            return options.LoraCount * (((long)options.Rank * (linear.InFeatures + linear.OutFeatures)) + router);
+        });
+    }
+
+    /// <summary>
     /// A fresh mixture: A uniform, B zero (so the edited model starts as the base), routers as a default linear layer.
     /// </summary>
     /// <remarks>

@@ -58,6 +58,12 @@ public sealed record ExperimentResult(int Edits, int Facts, IReadOnlyList<Method
     /// <summary>What the base model answers to the same questions, when it is no row of the table itself.</summary>
     public MethodResult? Base { get; init; }
 
+    /// <summary>What learning took, when it is told by itself.</summary>
+    public StreamOutcome? Learned { get; init; }
+
+    /// <summary>The most memory the process has had, in bytes.</summary>
+    public long? PeakMemory { get; init; }
+
     /// <summary>Some answers as text, before and after.</summary>
     public IReadOnlyList<AnswerSample> Answers { get; init; } = [];
 }

@@ -48,6 +48,20 @@ public static class ResultJson
                 json.WriteEndArray();
             }
 
+            if (result.Learned is { } learned)
+            {
+                json.WriteStartObject("learned");
+                json.WriteNumber("edits", learned.Edits);
+                Write(json, "seconds", learned.Seconds);
+                json.WriteNumber("addedParameters", learned.AddedParameters);
+                json.WriteEndObject();
+            }
+
+            if (result.PeakMemory is { } peak)
+            {
+                json.WriteNumber("peakMemoryBytes", peak);
+            }
+
             if (state is not null)
             {
                 json.WriteString("state", state);

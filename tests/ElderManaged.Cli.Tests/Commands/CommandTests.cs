@@ -43,13 +43,17 @@ public sealed class CommandTests : IDisposable
         string[] edit = ["edit", "--model", Elder.Model, "--edits", Edits(6), "--out", elder.PathOf("state"), "--preset", preset, "--limit", "5", "--json"];
         Outcome outcome = Elder.Run(edit);
         Assert.Equal(0, outcome.Code);
-        Assert.Equal(["edits", "facts", "methods", "base", "answers", "state"], outcome.Json.EnumerateObject().Select(p => p.Name));
+        Assert.Equal(["edits", "facts", "methods", "base", "answers", "learned", "peakMemoryBytes", "state"], outcome.Json.EnumerateObject().Select(p => p.Name));
         Assert.Equal((5, 5), (outcome.Json.GetProperty("edits").GetInt32(), outcome.Json.GetProperty("facts").GetInt32()));
         JsonElement method = Assert.Single(outcome.Json.GetProperty("methods").EnumerateArray());
         Assert.Equal(MethodFields, method.EnumerateObject().Select(p => p.Name));
         Assert.Equal(preset, method.GetProperty("name").GetString());
         Assert.True(method.GetProperty("addedParameters").GetInt64() > 0);
         Assert.Equal(preset == "lora", method.GetProperty("scopeRecall").ValueKind == JsonValueKind.Null);
+        JsonElement learned = outcome.Json.GetProperty("learned");
+        Assert.Equal(5, learned.GetProperty("edits").GetInt32());
+        Assert.Equal(method.GetProperty("addedParameters").GetInt64(), learned.GetProperty("addedParameters").GetInt64());
+        Assert.True(outcome.Json.GetProperty("peakMemoryBytes").GetInt64() > 1 << 20);
         Assert.Equal("base", outcome.Json.GetProperty("base").GetProperty("name").GetString());
         JsonElement[] answers = [.. outcome.Json.GetProperty("answers").EnumerateArray()];
         Assert.Equal((10, 5), (answers.Length, answers.Count(a => a.GetProperty("rephrased").GetBoolean())));

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using ElderManaged.Models.Checkpoints;
 
 namespace ElderManaged.Cli.Commands.Model;
@@ -25,9 +27,10 @@ internal static class ModelFiles
     }
 }
 
-/// <summary>Every tenth of the way, one line on the error stream.</summary>
+/// <summary>Every tenth of the way, one line on the error stream with the time left.</summary>
 internal sealed class Tenths(Terminal terminal, long all) : IProgress<long>
 {
+    private readonly Stopwatch clock = Stopwatch.StartNew();
     private long shown;
 
     public void Report(long value)
@@ -36,7 +39,8 @@ internal sealed class Tenths(Terminal terminal, long all) : IProgress<long>
         if (tenth > shown)
         {
             shown = tenth;
-            terminal.Error.WriteLine($"{tenth * 10} % written");
+            TimeSpan left = clock.Elapsed * ((double)Math.Max(0, all - value) / Math.Max(1, value));
+            terminal.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{tenth * 10} % written, {(long)left.TotalMinutes}:{left.Seconds:00} left"));
         }
     }
 }

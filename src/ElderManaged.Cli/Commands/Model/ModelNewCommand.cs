@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Diagnostics;
 using System.Globalization;
 using ElderManaged.Cli.Bench;
 using ElderManaged.Models;
@@ -23,15 +24,17 @@ internal static class ModelNewCommand
             StoredType stored = ModelFiles.Types[Inputs.OneOf("--dtype", parsed.GetValue(type)!, [.. ModelFiles.Types.Keys])];
             string folder = parsed.GetValue(output)!;
             long parameters = RandomCheckpoint.CountParameters(config);
+            long start = Stopwatch.GetTimestamp();
             RandomCheckpoint.Write(config, parsed.GetValue(seed), stored, folder, new Tenths(terminal, parameters), cancellationToken);
             if (parsed.GetValue(tokenizer) is { } from)
             {
                 ModelFiles.CopyTokenizer(from, folder);
             }
 
+            double megabytes = new FileInfo(Path.Combine(folder, "model.safetensors")).Length / 1e6, seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
             terminal.Out.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{folder}: {parameters:N0} parameters, {new FileInfo(Path.Combine(folder, "model.safetensors")).Length / 1e6:N1} MB."));
+                $"{folder}: {parameters:N0} parameters, {megabytes:N1} MB in {seconds:N1} s, {megabytes / Math.Max(1e-3, seconds):N0} MB/s."));
             return Program.Success;
         });
         return command;

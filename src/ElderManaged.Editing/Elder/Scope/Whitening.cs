@@ -8,6 +8,9 @@ namespace ElderManaged.Editing.Elder;
 /// </summary>
 public sealed class Whitening
 {
+    // Up to this width all directions of the covariance are computed, which takes seconds; beyond, only those that are kept.
+    private const int WidestWhole = 1024;
+
     // C = input width, D = directions
     private readonly float[] mean;       // (C)
     private readonly float[] projection; // (D, C), rows already divided by their deviation
@@ -83,10 +86,11 @@ public sealed class Whitening
             mean[i] /= vectors.Count;
         }
 
-        double[] covariance = Covariance(vectors, mean);
-        (double[] values, double[] directions) = SymmetricEigen.Decompose(covariance, c);
+        (double[] values, double[] directions) = c <= WidestWhole
+            ? SymmetricEigen.Decompose(Covariance(vectors, mean), c)
+            : LeadingDirections.Find(vectors, mean, components);
         int kept = 0;
-        while (kept < Math.Min(components, Math.Min(c, vectors.Count - 1)) && values[kept] > varianceFloor * values[0] && values[kept] > 0)
+        while (kept < Math.Min(components, Math.Min(values.Length, vectors.Count - 1)) && values[kept] > varianceFloor * values[0] && values[kept] > 0)
         {
             kept++;
         }

@@ -1,0 +1,45 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace ElderManaged.Cli;
+
+/// <summary>How far a model is loaded, on one line of the screen that is wiped at the end; models that load at once show nothing.</summary>
+internal sealed class LoadLine(Terminal terminal, long all) : IProgress<long>, IDisposable
+{
+    private static readonly TimeSpan Unnoticed = TimeSpan.FromSeconds(0.3), Between = TimeSpan.FromSeconds(0.1);
+    private readonly Stopwatch clock = Stopwatch.StartNew();
+    private TimeSpan next = Unnoticed;
+    private bool open;
+
+    public void Report(long value)
+    {
+        TimeSpan passed = clock.Elapsed;
+        if (passed < next)
+        {
+            return;
+        }
+
+        next = passed + Between;
+        open = true;
+        terminal.Error.Write(Text(value, all, passed));
+    }
+
+    /// <summary>The line after some bytes in some time.</summary>
+    internal static string Text(long done, long all, TimeSpan passed)
+    {
+        double perSecond = done / Math.Max(1e-9, passed.TotalSeconds);
+        TimeSpan left = TimeSpan.FromSeconds(Math.Max(0, all - done) / Math.Max(1, perSecond));
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"\r\u001b[2KLoading {done / 1e9:0.00} of {all / 1e9:0.00} GB, {perSecond / 1e9:0.00} GB/s, {(long)left.TotalMinutes}:{left.Seconds:00} left");
+    }
+
+    public void Dispose()
+    {
+        if (open)
+        {
+            terminal.Error.Write("\r\u001b[2K");
+            open = false;
+        }
+    }
+}
