@@ -69,7 +69,10 @@ public sealed class ElderSnapshot : IEditSnapshot
             },
         };
         int decided = options.ActFromLastPromptToken ? model.LayerCount : first;
-        Tensor hidden = model.Blocks(model.Embed([.. prompts.SelectMany(p => p)], below), below, 0, decided);
+        Tensor hidden = model.Embed([.. prompts.SelectMany(p => p)], below);
+        hidden = options.Routing == ElderRouting.Router
+            ? model.Blocks(hidden, below, 0, decided) // the queries are gathered from inside a block
+            : FrozenBlocks.Run(model, hidden, below, 0, decided);
         Look(decided, hidden);
         bool complete = observed.Length > 0 && observed.All(x => x is not null);
         RoutedPrompt[] routed = Routing.Route(new PromptPass(prompts, layout, queries, complete ? [.. observed.Select(x => x!)] : null));

@@ -10,8 +10,7 @@ namespace ElderManaged.Evaluation.Harness;
 /// </summary>
 internal static class AnswerExam
 {
-    // Prompts read together: enough rows for the matrix kernels, few enough for the caches.
-    internal const int Batch = 64;
+    private const int Batch = 64;
 
     // What a generated answer may be longer than the target before it counts as not ending.
     private const int Slack = 4;
@@ -56,7 +55,7 @@ internal static class AnswerExam
         IEditSnapshot snapshot, IReadOnlyList<int[]> prompts, PhaseClock? clock, CancellationToken cancellationToken)
     {
         List<ScopeDecision> scope = new(prompts.Count);
-        foreach (int[][] chunk in prompts.Chunk(Batch))
+        foreach (int[][] chunk in PromptChunks.Split(prompts, p => p.Length, Batch))
         {
             cancellationToken.ThrowIfCancellationRequested();
             scope.AddRange(snapshot.Prepare(chunk).Scope);
@@ -71,11 +70,12 @@ internal static class AnswerExam
     {
         // Older papers count the target's own tokens only; whether the answer also ends is what the generated reading asks.
         EditEncoder encoder = new(model.Tokenizer, trainEndToken: false, model.Transformer.Config);
-        foreach (EditRequest[] chunk in requests.Chunk(Batch))
+        IEnumerable<(EditRequest Request, EncodedEdit Encoded)> encoded = requests.Select(r => (r, encoder.Encode(r)));
+        foreach ((EditRequest Request, EncodedEdit Encoded)[] chunk in PromptChunks.Split(encoded, e => e.Encoded.Prompt.Length, Batch))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            EncodedEdit[] encoded = [.. chunk.Select(encoder.Encode)];
-            yield return (chunk, snapshot.Prepare([.. encoded.Select(e => e.Prompt)]), [.. encoded.Select(e => e.Target)]);
+            yield return (
+                [.. chunk.Select(c => c.Request)], snapshot.Prepare([.. chunk.Select(c => c.Encoded.Prompt)]), [.. chunk.Select(c => c.Encoded.Target)]);
         }
     }
 }

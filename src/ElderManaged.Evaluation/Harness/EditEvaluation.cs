@@ -58,8 +58,8 @@ public sealed class EditEvaluation
         PhaseClock clock = new(progress, name, "asking", total);
         IReadOnlyList<AnswerOutcome> edited = AnswerExam.Ask(Model, snapshot, Set.Edited, clock, cancellationToken);
         IReadOnlyList<AnswerOutcome> heldOut = AnswerExam.Ask(Model, snapshot, Set.HeldOut, clock, cancellationToken);
-        IReadOnlyList<ScopeDecision> others = AnswerExam.Scope(snapshot, unedited, clock, cancellationToken);
-        IReadOnlyList<ScopeDecision> near = AnswerExam.Scope(snapshot, locality, clock, cancellationToken);
+        IReadOnlyList<ScopeDecision> others = Decisions(snapshot, unedited, clock, cancellationToken);
+        IReadOnlyList<ScopeDecision> near = Decisions(snapshot, locality, clock, cancellationToken);
         IReadOnlyList<TaskOutcome> tasks = before;
         IReadOnlyList<ScopeDecision> taskScope = [];
         if (snapshot is BaseEditor)
@@ -99,6 +99,18 @@ public sealed class EditEvaluation
         }
 
         return baseOutcomes ?? [];
+    }
+
+    // What the base decides is known without asking.
+    private static IReadOnlyList<ScopeDecision> Decisions(IEditSnapshot snapshot, IReadOnlyList<int[]> prompts, PhaseClock clock, CancellationToken cancellationToken)
+    {
+        if (snapshot is not BaseEditor)
+        {
+            return AnswerExam.Scope(snapshot, prompts, clock, cancellationToken);
+        }
+
+        clock.Advance(prompts.Count);
+        return [.. prompts.Select(_ => new ScopeDecision(InScope: false))];
     }
 
     private static Readings? Read(IReadOnlyList<AnswerOutcome> outcomes) => outcomes.Count == 0

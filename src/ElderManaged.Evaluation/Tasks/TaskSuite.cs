@@ -1,5 +1,6 @@
 using System.Text.Json;
 using ElderManaged.Evaluation.Datasets;
+using ElderManaged.Evaluation.Harness;
 using ElderManaged.Models.Generation;
 using ElderManaged.Models.Tokenizers;
 
@@ -51,12 +52,13 @@ public sealed class TaskSuite
         foreach (IGrouping<string, TaskExample> task in Examples.GroupBy(e => e.Task))
         {
             TaskMetric metric = TaskMetric.Of(task.Key);
-            foreach (TaskExample[] chunk in task.Chunk(Batch))
+            IEnumerable<(TaskExample Example, int[] Prompt)> encoded = task.Select(e => (e, tokenizer.EncodePrompt(e.Prompt)));
+            foreach ((TaskExample Example, int[] Prompt)[] chunk in PromptChunks.Split(encoded, e => e.Prompt.Length, Batch))
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                PromptBatch prompts = prepare([.. chunk.Select(e => tokenizer.EncodePrompt(e.Prompt))]);
+                PromptBatch prompts = prepare([.. chunk.Select(e => e.Prompt)]);
                 int[][] answers = Generator.Generate(prompts, new GenerationOptions { MaxTokens = metric.MaxTokens }, cancellationToken: cancellationToken);
-                outcomes.AddRange(chunk.Zip(answers, (example, ids) =>
+                outcomes.AddRange(chunk.Select(e => e.Example).Zip(answers, (example, ids) =>
                 {
                     string text = tokenizer.Decode(ids);
                     return new TaskOutcome(example, text, metric.Score(text, example.Answer));
