@@ -72,12 +72,17 @@ public abstract class TransformerModel
     public abstract Tensor Project(Tensor normalised);
 
     /// <summary>Blocks <paramref name="first"/> up to but without <paramref name="end"/>.</summary>
+    /// <remarks>
+    /// On a tape that does not record, each block has a scope of its own: what it needs inside is given back before the next one,
+    /// so a pass over many rows holds one block's activations instead of all. Observers may then keep
+    /// <see cref="Activation.Hidden"/>, and of other activations only copies.
+    /// </remarks>
     public Tensor Blocks(Tensor hidden, ForwardContext context, int first, int end)
     {
         for (int layer = first; layer < end; layer++)
         {
             context.Observe?.Invoke(Activation.Hidden, layer, hidden);
-            hidden = Block(layer, hidden, context);
+            hidden = Tape.Current is { Records: false } ? BlockInOwnScope(layer, hidden, context) : Block(layer, hidden, context);
         }
 
         return hidden;
@@ -186,4 +191,16 @@ public abstract class TransformerModel
 
     private protected static NotSupportedException NoSite(string architecture, FeedForwardSite site) =>
         new($"{architecture} has no feed-forward layer at the site {site}; use {FeedForwardSite.Contract}.");
+
+    private Tensor BlockInOwnScope(int layer, Tensor hidden, ForwardContext context)
+    {
+        int rows = layer == LayerCount - 1 && context.OutputRows is { } only ? only.Length : hidden.Shape[0];
+        Tensor result = Tape.NewTensor(new Shape(rows, Width));
+        using (Tape.Start(record: false))
+        {
+            Block(layer, hidden, context).Span.CopyTo(result.Span);
+        }
+
+        return result;
+    }
 }

@@ -64,15 +64,17 @@ public sealed class ElderSnapshot : IEditSnapshot
                 }
                 else if (kind == Activation.FeedForwardInput && layer == first - 1 && options.Routing == ElderRouting.Router)
                 {
-                    queries = Op.GatherRows(x, [.. Enumerable.Range(0, prompts.Count).Select(layout.LastRow)]);
+                    queries = new Tensor(new Shape(prompts.Count, x.Columns)); // outlives the block's scope
+                    for (int s = 0; s < prompts.Count; s++)
+                    {
+                        x.Row(layout.LastRow(s)).CopyTo(queries.Row(s));
+                    }
                 }
             },
         };
         int decided = options.ActFromLastPromptToken ? model.LayerCount : first;
         Tensor hidden = model.Embed([.. prompts.SelectMany(p => p)], below);
-        hidden = options.Routing == ElderRouting.Router
-            ? model.Blocks(hidden, below, 0, decided) // the queries are gathered from inside a block
-            : FrozenBlocks.Run(model, hidden, below, 0, decided);
+        hidden = model.Blocks(hidden, below, 0, decided);
         Look(decided, hidden);
         bool complete = observed.Length > 0 && observed.All(x => x is not null);
         RoutedPrompt[] routed = Routing.Route(new PromptPass(prompts, layout, queries, complete ? [.. observed.Select(x => x!)] : null));

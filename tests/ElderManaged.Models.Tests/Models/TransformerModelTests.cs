@@ -43,6 +43,39 @@ public sealed class TransformerModelTests
 
     [Theory]
     [MemberData(nameof(Architectures))]
+    public void ATapeThatDoesNotRecordGivesTheSameBitsWithLessMemoryAndHiddenStatesMayBeKept(int which)
+    {
+        TransformerModel model = TransformerModel.CreateFrozen(Configs[which], seed: 3);
+        int[] ids = [.. Enumerable.Range(0, 40).Select(i => i * 7 % 80)];
+        List<float[]> expected = [];
+        ForwardContext Context(Action<Tensor> see) => new(new SequenceLayout([ids.Length]))
+        {
+            OutputRows = [3, 39],
+            Observe = (kind, _, x) =>
+            {
+                if (kind == Activation.Hidden)
+                {
+                    see(x);
+                }
+            },
+        };
+        expected.Add(model.Forward(ids, Context(x => expected.Add(x.Span.ToArray()))).Span.ToArray()); // without a tape
+
+        List<Tensor> kept = [];
+        using (Tape.Start(record: false))
+        {
+            kept.Add(model.Forward(ids, Context(x => kept.Add(x))));
+            Assert.Equal(expected.Count, kept.Count);
+            Assert.All(expected.Zip(kept), pair => Assert.Equal(pair.First, pair.Second.Span.ToArray()));
+        }
+
+        // On a thread of its own, whose tapes are new: embeddings and one tensor a block, where the activations inside of one
+        // block alone would be more than that.
+        Assert.InRange(PooledBytes(() => model.Forward(ids, Context(_ => { }))), 1, 2L * sizeof(float) * ids.Length * model.Width * (model.LayerCount + 3));
+    }
+
+    [Theory]
+    [MemberData(nameof(Architectures))]
     public void ARowDoesNotDependOnWhatElseIsInTheBatchNorOnTheCache(int which)
     {
         using TemporaryFolder folder = new();
@@ -153,4 +186,13 @@ public sealed class TransformerModelTests
         Assert.All(first, ids => Assert.Equal(20, ids.Length));
         Assert.NotEqual(first[0], Generator.Generate(PromptBatch.OfBase(model, prompts), options with { Seed = 12 })[0]);
     }
+
+    private static long PooledBytes(Action pass) => Task.Factory.StartNew(
+        () =>
+        {
+            using Tape tape = Tape.Start(record: false);
+            pass();
+            return tape.PooledBytes;
+        },
+        CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).GetAwaiter().GetResult();
 }

@@ -34,8 +34,8 @@ internal static class SketchPooling
             using Tape tape = Tape.Start(record: false);
             ForwardContext context = new(new SequenceLayout([.. batch.Select(p => p.Length)]));
             int lower = Math.Min(layer, endingLayer) + 1, upper = Math.Max(layer, endingLayer) + 1;
-            Tensor low = FrozenBlocks.Run(model, model.Embed([.. batch.SelectMany(p => p)], context), context, 0, lower);
-            Tensor high = FrozenBlocks.Run(model, low, context, lower, upper);
+            Tensor low = model.Blocks(model.Embed([.. batch.SelectMany(p => p)], context), context, 0, lower);
+            Tensor high = model.Blocks(low, context, lower, upper);
             use(first, layer < endingLayer ? low : high, layer < endingLayer ? high : low, context.Layout);
         }
     }
