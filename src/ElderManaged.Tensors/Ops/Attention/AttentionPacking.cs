@@ -209,14 +209,14 @@ internal static unsafe class AttentionPacking
             Vector128<float> r1 = Vector128.Load(rows[1] + c);
             Vector128<float> r2 = Vector128.Load(rows[2] + c);
             Vector128<float> r3 = Vector128.Load(rows[3] + c);
-            Vector128<float> low02 = ZipLow(r0, r2);
-            Vector128<float> high02 = ZipHigh(r0, r2);
-            Vector128<float> low13 = ZipLow(r1, r3);
-            Vector128<float> high13 = ZipHigh(r1, r3);
-            ZipLow(low02, low13).Store(target);
-            ZipHigh(low02, low13).Store(target + Panel);
-            ZipLow(high02, high13).Store(target + (2 * Panel));
-            ZipHigh(high02, high13).Store(target + (3 * Panel));
+            Vector128<float> low02 = GemmPacking.ZipLow(r0, r2);
+            Vector128<float> high02 = GemmPacking.ZipHigh(r0, r2);
+            Vector128<float> low13 = GemmPacking.ZipLow(r1, r3);
+            Vector128<float> high13 = GemmPacking.ZipHigh(r1, r3);
+            GemmPacking.ZipLow(low02, low13).Store(target);
+            GemmPacking.ZipHigh(low02, low13).Store(target + Panel);
+            GemmPacking.ZipLow(high02, high13).Store(target + (2 * Panel));
+            GemmPacking.ZipHigh(high02, high13).Store(target + (3 * Panel));
             target += 4 * Panel;
         }
 
@@ -235,14 +235,4 @@ internal static unsafe class AttentionPacking
             target += Panel;
         }
     }
-
-    // a0 b0 a1 b1
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> ZipLow(Vector128<float> a, Vector128<float> b)
-        => Sse.IsSupported ? Sse.UnpackLow(a, b) : AdvSimd.Arm64.ZipLow(a, b);
-
-    // a2 b2 a3 b3
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> ZipHigh(Vector128<float> a, Vector128<float> b)
-        => Sse.IsSupported ? Sse.UnpackHigh(a, b) : AdvSimd.Arm64.ZipHigh(a, b);
 }
