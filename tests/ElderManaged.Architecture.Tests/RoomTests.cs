@@ -13,7 +13,7 @@ public sealed class RoomTests
         (typeof(Nn.Parameter).Assembly, ["System.Numerics.Tensors"]),
         (typeof(Models.TransformerModel).Assembly, ["System.Numerics.Tensors"]),
         (typeof(Editing.IModelEditor).Assembly, ["System.Numerics.Tensors"]),
-        (typeof(Evaluation.Datasets.EditDataset).Assembly, ["System.Numerics.Tensors", "OxyPlot"]),
+        (typeof(Evaluation.Datasets.EditDataset).Assembly, ["System.Numerics.Tensors"]),
         (typeof(Cli.Program).Assembly, ["System.CommandLine", "Spectre.Console", "Spectre.Console.Ansi"]),
     ];
 
