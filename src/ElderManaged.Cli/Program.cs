@@ -62,6 +62,7 @@ public static class Program
             GenerateCommand.Create(terminal, cancellationToken),
             Commands.Bench.BenchCommand.Create(terminal, cancellationToken),
             ModelCommand.Create(terminal, cancellationToken),
+            DoctorCommand.Create(terminal),
             verbose,
         };
         ParseResult parsed = root.Parse(args);
