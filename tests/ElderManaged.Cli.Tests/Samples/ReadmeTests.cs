@@ -34,7 +34,7 @@ public sealed class ReadmeTests
     public void TheReadmeNamesEveryCommandAndOption()
     {
         string readme = File.ReadAllText(Path.Combine(SharedData.RequireRepository(), "README.md"));
-        foreach (string command in (string[])["demo", "edit", "ask", "generate"])
+        foreach (string command in (string[])["demo", "edit", "ask", "generate", "doctor"])
         {
             Assert.Contains($"`elder {command} ", readme, StringComparison.Ordinal);
             string help = Elder.Run(command, "--help").Out;
