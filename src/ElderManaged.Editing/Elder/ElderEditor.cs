@@ -89,7 +89,7 @@ public sealed class ElderEditor : IPersistentEditor, IForgettingEditor
             UniqueAllocator allocator = state.Allocator.Copy();
             RandomSource random = RandomSource.FromState(state.Random.SaveState());
             Allocation[] allocations = [.. batch.Select(e => allocator.Allocate(e.FactId))];
-            (PreparedEdit[] prepared, List<TrainingItem> fresh) = PrepareItems(batch, allocations, random, cancellationToken);
+            (PreparedEdit[] prepared, PreparedEdit?[] behind, List<TrainingItem> fresh) = PrepareItems(batch, allocations, cancellationToken);
 
             HashSet<string> now = [.. batch.Select(e => e.FactId)];
             EncodedEdit[] earlier = [.. state.WithoutSuperseded(batch).Where(e => !now.Contains(e.FactId))];
@@ -104,9 +104,9 @@ public sealed class ElderEditor : IPersistentEditor, IForgettingEditor
             }
 
             state = state.Next(allocator, random, codes, batch, Options.Routing == ElderRouting.Recorded);
-            for (int i = 0; i < prepared.Length; i++)
+            for (int i = 0; i < batch.Count; i++)
             {
-                rehearsal.Keep(batch[i], prepared[i]);
+                rehearsal.Keep(batch[i], prepared[i], behind[i]);
             }
 
             rehearsal.KeepOnly(state.Edits);
@@ -169,26 +169,30 @@ public sealed class ElderEditor : IPersistentEditor, IForgettingEditor
         return trainer;
     }
 
-    private (PreparedEdit[] Prepared, List<TrainingItem> Items) PrepareItems(
-        IReadOnlyList<EncodedEdit> batch, Allocation[] allocations, RandomSource random, CancellationToken cancellationToken)
+    /// <summary>Prepares each edit alone and, where there is a sentence and room for it, behind its leading sentence.</summary>
+    private (PreparedEdit[] Alone, PreparedEdit?[] Behind, List<TrainingItem> Items) PrepareItems(
+        IReadOnlyList<EncodedEdit> batch, Allocation[] allocations, CancellationToken cancellationToken)
     {
         List<(int[] Prompt, int[] Target)> runs = [.. batch.Select(e => (e.Prompt, e.Target))];
-        List<Allocation> learners = [.. allocations];
-        for (int i = 0; i < batch.Count && Options.LeadingSentences.Count > 0; i++)
+        List<int> owners = [.. Enumerable.Range(0, batch.Count)];
+        for (int i = 0; i < batch.Count; i++)
         {
-            int[] sentence = Options.LeadingSentences[random.Next(Options.LeadingSentences.Count)], own = batch[i].Prompt;
-            bool begun = sentence[0] == Model.Config.BosTokenId && own.Length > 1 && own[0] == sentence[0];
-            int[] prompt = [.. sentence, .. own.AsSpan(begun ? 1 : 0)]; // a text begins only once
-            if (prompt.Length + batch[i].Target.Length - 1 <= Model.Config.MaxPositions)
+            if (LeadingSentence.Before(Model, Options, batch[i]) is { } prompt)
             {
                 runs.Add((prompt, batch[i].Target));
-                learners.Add(allocations[i]);
+                owners.Add(i);
             }
         }
 
         cancellationToken.ThrowIfCancellationRequested();
         PreparedEdit[] prepared = PreparedEdit.Prepare(Model, Options, runs);
-        return (prepared[..batch.Count], [.. prepared.Select((p, i) => new TrainingItem(p, learners[i]))]);
+        PreparedEdit?[] behind = new PreparedEdit?[batch.Count];
+        for (int i = batch.Count; i < prepared.Length; i++)
+        {
+            behind[owners[i]] = prepared[i];
+        }
+
+        return (prepared[..batch.Count], behind, [.. prepared.Select((p, i) => new TrainingItem(p, allocations[owners[i]]))]);
     }
 
     private Allocation[] RouteAgain(PreparedEdit[] prepared)

@@ -40,6 +40,9 @@ public enum RouterLoss
 /// <summary>Everything that <see cref="ElderEditor"/> can be told; start from <see cref="Paper"/> or <see cref="Default"/>.</summary>
 public sealed record ElderOptions
 {
+    // The losses between which the step size falls.
+    private const double LargeLoss = 1, SmallLoss = 0.1;
+
     /// <summary>The edited blocks, ascending and consecutive or not; the pass below the first is shared by all iterations.</summary>
     public required IReadOnlyList<int> Layers { get; init; }
 
@@ -79,6 +82,12 @@ public sealed record ElderOptions
     /// <summary>Adam's step size.</summary>
     public float LearningRate { get; init; } = 1e-4f;
 
+    /// <summary>
+    /// How many times as large the step is as long as the loss of the new edits is 1 or more; it falls with the loss and is
+    /// <see cref="LearningRate"/> from 0.1 down. 1 for the same step throughout.
+    /// </summary>
+    public float FirstStepsFactor { get; init; } = 1;
+
     /// <summary>The most optimiser steps for a batch.</summary>
     public int Iterations { get; init; } = 50;
 
@@ -87,6 +96,24 @@ public sealed record ElderOptions
 
     /// <summary>How many random earlier edits every iteration also trains on.</summary>
     public int RehearsedRows { get; init; }
+
+    /// <summary>
+    /// Whether a rehearsed edit whose tokens are not all <see cref="EarlyStopProbability"/> probable is rehearsed again in the
+    /// next iteration, instead of giving its place to another: what is being forgotten gets most of the rehearsal.
+    /// </summary>
+    public bool RehearseUntilSure { get; init; }
+
+    /// <summary>
+    /// Whether edits are rehearsed behind their leading sentence as often as alone: rehearsing a prompt alone keeps its
+    /// answer, but not that of its rephrasings.
+    /// </summary>
+    public bool RehearseBehindSentences { get; init; }
+
+    /// <summary>
+    /// For how many iterations a new edit rests whose tokens are all <see cref="EarlyStopProbability"/> probable; 0 for none.
+    /// Before training ends, all are asked together. Of no effect without early stop.
+    /// </summary>
+    public int RestIterations { get; init; }
 
     /// <summary>Training ends when every new target token is at least this probable; null to make all iterations.</summary>
     public float? EarlyStopProbability { get; init; }
@@ -115,6 +142,10 @@ public sealed record ElderOptions
     /// <summary>Seed of everything random.</summary>
     public ulong Seed { get; init; }
 
+    /// <summary>Adam's step size at a loss of the new edits.</summary>
+    internal float LearningRateAt(double loss) =>
+        LearningRate * (1 + ((FirstStepsFactor - 1) * (float)Math.Clamp((loss - SmallLoss) / (LargeLoss - SmallLoss), 0, 1)));
+
     /// <summary>α / r.</summary>
     [JsonIgnore]
     public float Scaling => (Alpha ?? Rank) / Rank;
@@ -136,7 +167,11 @@ public sealed record ElderOptions
         Routing = ElderRouting.Recorded,
         RouterLoss = RouterLoss.None,
         LearningRate = 1e-3f,
+        FirstStepsFactor = 3,
         RehearsedRows = 4,
+        RehearseUntilSure = true,
+        RehearseBehindSentences = true,
+        RestIterations = 3,
         Iterations = 150, // a bound for long answers; early stop ends most batches after 20 to 40
         EarlyStopProbability = 0.9f,
         ActFromLastPromptToken = true,
@@ -182,6 +217,8 @@ public sealed record ElderOptions
         Require(BatchSize > 0, $"BatchSize is {BatchSize}; a batch has at least one edit.");
         Require(RehearsedRows >= 0, $"RehearsedRows is {RehearsedRows}; it cannot be negative.");
         Require(LearningRate > 0 && float.IsFinite(LearningRate), $"LearningRate is {LearningRate}; it must be a positive number.");
+        Require(FirstStepsFactor > 0 && float.IsFinite(FirstStepsFactor), $"FirstStepsFactor is {FirstStepsFactor}; it must be a positive number.");
+        Require(RestIterations >= 0, $"RestIterations is {RestIterations}; it cannot be negative.");
         Require(InitialBound is null or > 0, $"InitialBound is {InitialBound}; it must be positive, or no gradient ever flows.");
         Require(EarlyStopPatience >= 0, $"EarlyStopPatience is {EarlyStopPatience}; it cannot be negative.");
         Require(EarlyStopProbability is null or (> 0 and <= 1), $"EarlyStopProbability is {EarlyStopProbability}; a probability lies in (0, 1].");

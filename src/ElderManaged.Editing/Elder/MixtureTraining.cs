@@ -6,7 +6,7 @@ namespace ElderManaged.Editing.Elder;
 
 /// <summary>The losses of one iteration, before its step.</summary>
 /// <param name="Iteration">From 0.</param>
-/// <param name="TargetLoss">Mean cross-entropy of the new target tokens.</param>
+/// <param name="TargetLoss">Mean cross-entropy of the new target tokens, those of resting edits counted as 0.</param>
 /// <param name="RehearsalLoss">The same for rehearsed edits; 0 if there are none.</param>
 /// <param name="RouterLoss">The guided or balancing loss, before λ.</param>
 /// <param name="TotalLoss">What was minimised: target + rehearsal + λ · router loss.</param>
@@ -25,12 +25,12 @@ internal sealed class MixtureTraining
     private readonly Adam adam;
     private readonly TrainingRows rows;
     private readonly MixtureAdapter adapter;
-    private readonly List<TrainingItem> rehearsed = [];
+    private readonly TrainingAttention attention;
 
     // For each edited layer: the LoRAs that the routers chose, k for each item, and s of all LoRAs and of the active ones.
     private readonly int[][] routed;
     private readonly Tensor[] scores, weights;
-    private ForwardContext? context;
+    private readonly Dictionary<(KeyValueCache?, int[]?), ForwardContext> contexts = [];
 
     public MixtureTraining(TransformerModel model, ElderOptions options, Mixture mixture)
     {
@@ -38,6 +38,7 @@ internal sealed class MixtureTraining
         stop = options.EarlyStopProbability is { } enough ? new LeastProbabilityReached(enough, options.EarlyStopPatience, options.Iterations) : new AllIterations();
         adam = new Adam(mixture.Parameters, new AdamOptions { LearningRate = options.LearningRate });
         rows = new TrainingRows(model, options);
+        attention = new TrainingAttention(options);
         adapter = new MixtureAdapter(mixture, options.Scaling);
         routed = [.. mixture.Layers.Select(_ => Array.Empty<int>())];
         (scores, weights) = (new Tensor[routed.Length], new Tensor[routed.Length]);
@@ -68,27 +69,28 @@ internal sealed class MixtureTraining
 
     /// <summary>Runs the iterations.</summary>
     /// <param name="fresh">The new items.</param>
-    /// <param name="rehearse">Adds the earlier items of an iteration to an empty list.</param>
+    /// <param name="rehearse">Adds earlier items to a list until it has as many as an iteration wants.</param>
     /// <param name="cancellationToken">Looked at between iterations.</param>
     /// <returns>Steps made, and the last target loss.</returns>
     public (int Steps, double Loss) Run(
         IReadOnlyList<TrainingItem> fresh, Action<List<TrainingItem>> rehearse, CancellationToken cancellationToken)
     {
         adam.Reset();
-        rows.Begin(fresh);
+        attention.Begin(fresh);
         double loss = double.NaN;
         for (int i = 0; i < options.Iterations; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             using Tape tape = Tape.Start();
             adam.ZeroGrad();
-            rehearsed.Clear();
-            rehearse(rehearsed);
-            rows.Rehearse(rehearsed);
+            attention.Choose(i, rehearse);
+            rows.Set(attention.Fresh, attention.Earlier);
             Tensor logits = Forward();
             Predicted?.Invoke(logits);
 
+            // What rests counts as learned, not as absent: the others weigh as much as beside it.
             Tensor target = TargetLoss(logits, 0, rows.NewTargets);
+            target = rows.NewTargets.Length == attention.NewTargets ? target : Op.Scale(target, (float)rows.NewTargets.Length / attention.NewTargets);
             Tensor total = target;
             Tensor? rehearsal = null;
             if (rows.EarlierTargets.Length > 0)
@@ -105,13 +107,20 @@ internal sealed class MixtureTraining
                 throw Diverged($"the loss became {total.Value} in iteration {i}");
             }
 
-            if (stop.Reached(logits, rows.Targets, rows.NewTargets.Length, i))
+            if (stop is not AllIterations)
             {
-                return (i, loss);
+                Span<float> losses = Tape.NewTensor(new Shape(rows.Targets.Length)).Span;
+                Op.TokenLosses(logits, rows.Targets, losses, []);
+                attention.See(i, losses, rows.OutputOwners);
+                if (stop.Reached(losses[..rows.NewTargets.Length], i) && attention.NoneRests(i))
+                {
+                    return (i, loss);
+                }
             }
 
             tape.Backward(total);
             BeforeStep?.Invoke(new ElderIteration(i, loss, rehearsal?.Value ?? 0, router?.Value ?? 0, total.Value));
+            adam.LearningRate = options.LearningRateAt(loss);
             adam.Step();
         }
 
@@ -153,14 +162,23 @@ internal sealed class MixtureTraining
         }
     }
 
-    // Made anew only when something in it changes: the layout is the same object, filled anew.
-    private ForwardContext Context() =>
-        context is { } kept && kept.Cache == rows.Past && kept.OutputRows == rows.OutputRows && Wrap is null && kept.Adapter == adapter
-            ? kept
-            : context = new ForwardContext(rows.Layout)
-            {
-                Cache = rows.Past, OutputRows = rows.OutputRows, Adapter = Wrap is null ? adapter : Wrap(adapter),
-            };
+    // One for each number of items and of output rows: the layout is the same object, filled anew.
+    private ForwardContext Context()
+    {
+        if (Wrap is not null)
+        {
+            return NewContext(Wrap(adapter));
+        }
+
+        if (!contexts.TryGetValue((rows.Past, rows.OutputRows), out ForwardContext? context))
+        {
+            contexts[(rows.Past, rows.OutputRows)] = context = NewContext(adapter);
+        }
+
+        return context;
+    }
+
+    private ForwardContext NewContext(IFeedForwardAdapter? around) => new(rows.Layout) { Cache = rows.Past, OutputRows = rows.OutputRows, Adapter = around };
 
     private static Tensor TargetLoss(Tensor logits, int start, int[] targets) =>
         Op.CrossEntropy(targets.Length == logits.Rows ? logits : Op.SliceRows(logits, start, targets.Length), targets);

@@ -1,5 +1,3 @@
-using ElderManaged.Tensors;
-
 namespace ElderManaged.Editing.Elder;
 
 /// <summary>
@@ -9,18 +7,16 @@ namespace ElderManaged.Editing.Elder;
 public interface IStopRule
 {
     /// <summary>Whether training may end.</summary>
-    /// <param name="logits">At the target rows [targets, vocabulary]; those of the new items come first.</param>
-    /// <param name="targets">The right token of each row.</param>
-    /// <param name="newTargets">How many rows belong to new items; the others are rehearsed.</param>
+    /// <param name="losses">−ln of the probability of each target token of the new items.</param>
     /// <param name="iteration">How many steps were made.</param>
-    bool Reached(Tensor logits, int[] targets, int newTargets, int iteration);
+    bool Reached(ReadOnlySpan<float> losses, int iteration);
 }
 
 /// <summary>The paper's rule: a fixed number of iterations, whatever they reach.</summary>
 public sealed class AllIterations : IStopRule
 {
     /// <inheritdoc/>
-    public bool Reached(Tensor logits, int[] targets, int newTargets, int iteration) => false;
+    public bool Reached(ReadOnlySpan<float> losses, int iteration) => false;
 }
 
 /// <summary>
@@ -37,13 +33,10 @@ public sealed class LeastProbabilityReached(float probability, int patience = in
     private const double Majority = 0.5;
 
     /// <inheritdoc/>
-    public bool Reached(Tensor logits, int[] targets, int newTargets, int iteration)
+    public bool Reached(ReadOnlySpan<float> losses, int iteration)
     {
-        ArgumentNullException.ThrowIfNull(targets);
-        Span<float> losses = Tape.NewTensor(new Shape(targets.Length)).Span;
-        Op.TokenLosses(logits, targets, losses, []);
         float worst = 0;
-        foreach (float loss in losses[..newTargets])
+        foreach (float loss in losses)
         {
             worst = Math.Max(worst, loss);
         }

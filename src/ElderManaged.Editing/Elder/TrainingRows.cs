@@ -15,6 +15,7 @@ internal sealed class TrainingRows(TransformerModel model, ElderOptions options)
     // When the first edited block is the last of the model, nothing but the target rows is needed of it.
     private readonly bool onlyTargets = options.Layers[0] == model.LayerCount - 1;
     private readonly List<TrainingItem> items = [];
+    private readonly Dictionary<int, KeyValueCache> caches = []; // by the number of items
     private readonly ArraysByLength outputRows = new(), targets = new(), newTargets = new(), earlierTargets = new();
     private Tensor hidden = new(new Shape(0, 0)), input = new(new Shape(0, 0)), output = new(new Shape(0, 0)), queries = new(new Shape(0, 0));
     private int[] lengths = [], pasts = [], owners = [];
@@ -53,24 +54,28 @@ internal sealed class TrainingRows(TransformerModel model, ElderOptions options)
     /// <summary>The LoRAs of an edited layer that shall learn the items, k each.</summary>
     public ReadOnlySpan<int> Allocated(int layer) => allocated[layer].AsSpan(0, Count * options.ActiveCount);
 
-    /// <summary>Begins with new items and nothing rehearsed.</summary>
-    public void Begin(IReadOnlyList<TrainingItem> fresh)
+    /// <summary>The number of new items.</summary>
+    public int NewCount => newItems;
+
+    /// <summary>Packs new items and, behind them, rehearsed ones.</summary>
+    public void Set(List<TrainingItem> fresh, List<TrainingItem> earlier)
     {
+        int same = 0;
+        while (same < items.Count && same < fresh.Count && items[same] == fresh[same])
+        {
+            same++;
+        }
+
+        if (same == items.Count && same == fresh.Count && earlier.Count == 0)
+        {
+            return;
+        }
+
         items.Clear();
         items.AddRange(fresh);
+        items.AddRange(earlier);
         newItems = fresh.Count;
-        Pack(0);
-    }
-
-    /// <summary>Puts other rehearsed items behind the new ones.</summary>
-    public void Rehearse(List<TrainingItem> earlier)
-    {
-        if (earlier.Count > 0 || items.Count > newItems)
-        {
-            items.RemoveRange(newItems, items.Count - newItems);
-            items.AddRange(earlier);
-            Pack(newItems);
-        }
+        Pack(same);
     }
 
     private void Pack(int firstChanged)
@@ -145,10 +150,12 @@ internal sealed class TrainingRows(TransformerModel model, ElderOptions options)
             return;
         }
 
-        if (Past?.Count != Count)
+        if (!caches.TryGetValue(Count, out KeyValueCache? cache))
         {
-            Past = new KeyValueCache(model, Count);
+            caches[Count] = cache = new KeyValueCache(model, Count);
         }
+
+        Past = cache;
 
         for (int layer = options.Layers[0] + 1; layer < model.LayerCount; layer++)
         {

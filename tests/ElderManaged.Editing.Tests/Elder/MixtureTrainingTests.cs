@@ -17,7 +17,7 @@ public sealed class MixtureTrainingTests
     public void AnIterationAllocatesNothing(string architecture, bool paper)
     {
         TransformerModel model = ModelOf(architecture);
-        ElderEditor editor = new(model, OptionsOf(model, paper) with { Iterations = 80, EarlyStopProbability = paper ? null : 1f });
+        ElderEditor editor = new(model, OptionsOf(model, paper) with { Iterations = 80, EarlyStopProbability = paper ? null : 1f, EarlyStopPatience = 80 });
         List<long> allocated = [];
         long before = 0;
         editor.IterationDone = _ =>

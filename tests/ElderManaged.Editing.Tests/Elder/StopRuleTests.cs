@@ -1,19 +1,17 @@
 using ElderManaged.Editing.Elder;
-using ElderManaged.Tensors;
 
 namespace ElderManaged.Editing.Tests.Elder;
 
 public sealed class StopRuleTests
 {
-    // Two new rows and a rehearsed one over a vocabulary of three; probabilities .8, .6 and .1 of the right tokens.
-    private static readonly int[] Targets = [0, 2, 1];
-    private static readonly Tensor Logits = new(new Shape(3, 3), [.. new[] { 0.8, 0.1, 0.1, 0.2, 0.2, 0.6, 0.6, 0.1, 0.3 }.Select(p => (float)Math.Log(p))]);
+    // Two target tokens of probability .8 and .6.
+    private static readonly float[] Losses = [.. new[] { 0.8, 0.6 }.Select(p => (float)-Math.Log(p))];
 
     [Theory]
     [InlineData(0.59f, true)]
     [InlineData(0.61f, false)]
-    public void TheLeastProbableNewTokenDecides(float enough, bool reached) =>
-        Assert.Equal(reached, new LeastProbabilityReached(enough).Reached(Logits, Targets, newTargets: 2, iteration: 0));
+    public void TheLeastProbableTokenDecides(float enough, bool reached) =>
+        Assert.Equal(reached, new LeastProbabilityReached(enough).Reached(Losses, iteration: 0));
 
     [Theory]
     [InlineData(10, false)] // all .9 are wanted
@@ -23,10 +21,10 @@ public sealed class StopRuleTests
     public void PatienceEnds(int iteration, bool reached)
     {
         LeastProbabilityReached rule = new(0.9f, patience: 10, iterations: 42);
-        Assert.Equal(reached, rule.Reached(Logits, Targets, newTargets: 2, iteration));
-        Assert.False(rule.Reached(Logits, Targets, newTargets: 3, iteration)); // the third is no majority
+        Assert.Equal(reached, rule.Reached(Losses, iteration));
+        Assert.False(rule.Reached([.. Losses, (float)-Math.Log(0.1)], iteration)); // that is no majority
     }
 
     [Fact]
-    public void ThePaperMakesAllIterations() => Assert.False(new AllIterations().Reached(Logits, Targets, newTargets: 0, iteration: 0));
+    public void ThePaperMakesAllIterations() => Assert.False(new AllIterations().Reached(Losses, iteration: 0));
 }

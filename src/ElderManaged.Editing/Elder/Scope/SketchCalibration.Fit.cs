@@ -13,10 +13,13 @@ public sealed partial class SketchCalibration
     /// Some hundreds or, better, thousands of texts of the kind the model will be asked: questions, statements, passages.
     /// </param>
     /// <param name="facts">Facts that are never edited, best several of the same form and several about one subject.</param>
-    /// <param name="options">The constants; the usual ones if null.</param>
+    /// <param name="options">The constants; the usual ones if null. They also say how many of the texts and facts run through the model.</param>
+    /// <param name="progress">Told which part of the work is done, from 0 to 1.</param>
+    /// <param name="cancellationToken">Stops between two batches of prompts.</param>
     /// <exception cref="ArgumentException">Too few texts or facts to learn from.</exception>
     public static SketchCalibration Fit(
-        TransformerModel model, ITokenizer tokenizer, IReadOnlyList<string> texts, IReadOnlyList<CalibrationFact> facts, SketchOptions? options = null)
+        TransformerModel model, ITokenizer tokenizer, IReadOnlyList<string> texts, IReadOnlyList<CalibrationFact> facts, SketchOptions? options = null,
+        IProgress<double>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
@@ -49,36 +52,59 @@ public sealed partial class SketchCalibration
             throw new ArgumentException($"SketchCalibration: the fact '{empty.Id}' has no phrasing, or an empty one.");
         }
 
+        // Whitening is fitted on texts and on every other subject, the decision on texts and on the subjects in between:
+        // prompts that the whitening has seen lie farther apart than new ones will.
         int[][] cutTexts = [.. textIds.Select(Cut)];
-        int[][] prompts = [.. cutTexts, .. encoded.SelectMany(f => f.Phrasings)];
+        bool[] whitens = EveryOtherSubject(facts);
+        (int[][] decidingTexts, int[][] otherTexts) = Divide(cutTexts, options.DecisionTexts ?? cutTexts.Length);
+        EncodedFact[] deciding = [.. encoded.Where((_, i) => !whitens[i]).Take(options.DecisionFacts ?? encoded.Length)];
+        (int[][] whitening, _) = Divide([.. otherTexts, .. encoded.Where((_, i) => whitens[i]).SelectMany(f => f.Phrasings)], options.WhiteningPrompts ?? int.MaxValue);
+        // The mean is whitened in many directions, the ending in few: of the prompts that are read for the whitening alone,
+        // some are enough for the ending, and the others need not run as far.
+        (int[][] far, int[][] near) = Divide(whitening, options.WhiteningPrompts is { } most ? Math.Min(most / 3, whitening.Length) : whitening.Length);
+
+        int[][] prompts = [.. decidingTexts, .. deciding.SelectMany(f => f.Phrasings), .. far, .. near];
         int layer = options.LayerFor(model.LayerCount), endingLayer = options.EndingLayerFor(model.LayerCount);
         double TokenWeight(int token) => options.TokenRarity / (options.TokenRarity + tokenFrequencies[token]);
-        float[][] means = new float[prompts.Length][], lasts = new float[prompts.Length][];
-        SketchPooling.ForEachBatch(model, prompts, layer, endingLayer, options.BatchTokens, (first, hidden, ending, layout) =>
+        float[][] means = new float[prompts.Length][], lasts = new float[prompts.Length - near.Length][];
+        double all = prompts.Select((p, i) => (double)p.Length * ((i < lasts.Length ? Math.Max(layer, endingLayer) : layer) + 1)).Sum(), done = 0;
+        void Read(int start, int end, int upTo) => SketchPooling.ForEachBatch(model, prompts[start..end], layer, upTo, options.BatchTokens, (first, hidden, ending, layout) =>
         {
+            cancellationToken.ThrowIfCancellationRequested();
             for (int s = 0; s < layout.Count; s++)
             {
-                int[] prompt = prompts[first + s];
-                means[first + s] = SketchPooling.Pool(hidden, layout.Starts[s], prompt, words.LastSentence(prompt, options.FewestWords), TokenWeight);
-                lasts[first + s] = ending.Row(layout.LastRow(s)).ToArray();
+                int i = start + first + s;
+                means[i] = SketchPooling.Pool(hidden, layout.Starts[s], prompts[i], words.LastSentence(prompts[i], options.FewestWords), TokenWeight);
+                if (i < lasts.Length)
+                {
+                    lasts[i] = ending.Row(layout.LastRow(s)).ToArray();
+                }
             }
+
+            done += layout.Rows * (Math.Max(layer, upTo) + 1.0);
+            progress?.Report(done / all);
         });
+        Read(0, lasts.Length, endingLayer);
+        Read(lasts.Length, prompts.Length, layer);
 
-        // Whitening is fitted on the texts and on every other subject, the decision on the subjects in between: prompts
-        // that the whitening has seen lie farther apart than new ones will.
-        bool[] whitens = EveryOtherSubject(facts);
-        bool[] seen = [.. cutTexts.Select(_ => true), .. encoded.SelectMany((f, i) => f.Phrasings.Select(_ => whitens[i]))];
-        float[][] Seen(float[][] vectors) => [.. vectors.Where((_, i) => seen[i])];
-        SketchWhitening whitening = new(
-            Whitening.Fit(Seen(means), options.Components, options.VarianceFloor),
-            Whitening.Fit(Seen(lasts), options.EndingComponents, options.VarianceFloor));
-        float[][] sketches = [.. means.Zip(lasts, whitening.Sketch).Where((_, i) => i < cutTexts.Length || !seen[i])];
+        int asked = decidingTexts.Length, unseen = asked + deciding.Sum(f => f.Phrasings.Length);
+        SketchWhitening sketching = new(
+            Whitening.Fit([.. means[..asked], .. means[unseen..]], options.Components, options.VarianceFloor),
+            Whitening.Fit([.. lasts[..asked], .. lasts[unseen..]], options.EndingComponents, options.VarianceFloor));
+        float[][] sketches = [.. means.Take(unseen).Zip(lasts, sketching.Sketch)];
         SketchCalibration unfinished = new(
-            options, layer, endingLayer, words, tokenFrequencies, wordFrequencies, whitening, ScopeModel.Undecided, default, Fingerprint(model, Math.Max(layer, endingLayer)));
+            options, layer, endingLayer, words, tokenFrequencies, wordFrequencies, sketching, ScopeModel.Undecided, default, Fingerprint(model, Math.Max(layer, endingLayer)));
 
-        ScopeFitting fitting = new(unfinished, [.. encoded.Where((_, i) => !whitens[i])], cutTexts, sketches);
+        ScopeFitting fitting = new(unfinished, deciding, decidingTexts, sketches);
         (ScopeModel scope, ScopeQuality quality) = fitting.Run();
-        return new(options, layer, endingLayer, words, tokenFrequencies, wordFrequencies, whitening, scope, quality, unfinished.fingerprint);
+        return new(options, layer, endingLayer, words, tokenFrequencies, wordFrequencies, sketching, scope, quality, unfinished.fingerprint);
+    }
+
+    /// <summary>At most so many items, evenly from everywhere, and the others; both in order.</summary>
+    private static (int[][] Chosen, int[][] Others) Divide(int[][] items, int count)
+    {
+        bool Chosen(int i) => (long)(i + 1) * count / items.Length > (long)i * count / items.Length;
+        return count >= items.Length ? (items, []) : ([.. items.Where((_, i) => Chosen(i))], [.. items.Where((_, i) => !Chosen(i))]);
     }
 
     private static bool[] EveryOtherSubject(IReadOnlyList<CalibrationFact> facts)

@@ -42,6 +42,18 @@ public sealed record SketchOptions
     /// <summary>Calibration texts are cut to their last tokens, at most this many.</summary>
     public int TextTokens { get; init; } = 96;
 
+    /// <summary>
+    /// How many of the texts teach the decision and so run through most of the model, at most; null for all. The frequencies
+    /// of words and tokens are counted in all texts, which needs no model.
+    /// </summary>
+    public int? DecisionTexts { get; init; }
+
+    /// <summary>How many facts teach the decision, in all their wordings, at most; null for half of the subjects.</summary>
+    public int? DecisionFacts { get; init; }
+
+    /// <summary>How many other prompts the whitening sees, at most; null for all, which are the other half of the subjects.</summary>
+    public int? WhiteningPrompts { get; init; }
+
     /// <summary>How many tokens run through the model at once.</summary>
     public int BatchTokens { get; init; } = 2048;
 

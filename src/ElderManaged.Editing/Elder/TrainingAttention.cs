@@ -1,0 +1,110 @@
+namespace ElderManaged.Editing.Elder;
+
+/// <summary>
+/// Chooses what an iteration trains on. A new item that is sure rests for some iterations, a rehearsed one that is sure
+/// gives its place to another: the time goes where something is to be learned.
+/// </summary>
+internal sealed class TrainingAttention(ElderOptions options)
+{
+    private readonly List<TrainingItem> all = [];
+    private readonly List<int> awake = []; // the items of Fresh, by their places in all
+    private readonly List<TrainingItem> unsure = [];
+    private readonly float sure = -MathF.Log(options.EarlyStopProbability ?? 1);
+    private int[] restsUntil = [];
+    private float[] worst = [];
+
+    /// <summary>The new items of this iteration.</summary>
+    public List<TrainingItem> Fresh { get; } = [];
+
+    /// <summary>The rehearsed ones.</summary>
+    public List<TrainingItem> Earlier { get; } = [];
+
+    /// <summary>How many target tokens all new items have, resting ones too.</summary>
+    public int NewTargets { get; private set; }
+
+    /// <summary>Begins a batch.</summary>
+    public void Begin(IReadOnlyList<TrainingItem> fresh)
+    {
+        all.Clear();
+        all.AddRange(fresh);
+        unsure.Clear();
+        restsUntil = restsUntil.Length >= all.Count ? restsUntil : new int[all.Count];
+        Array.Clear(restsUntil);
+        NewTargets = 0;
+        foreach (TrainingItem item in all)
+        {
+            NewTargets += item.Edit.Targets.Length;
+        }
+    }
+
+    /// <summary>Fills <see cref="Fresh"/> and <see cref="Earlier"/>.</summary>
+    /// <param name="iteration">From 0.</param>
+    /// <param name="rehearse">Adds rehearsed items to a list until it has as many as are wanted.</param>
+    public void Choose(int iteration, Action<List<TrainingItem>> rehearse)
+    {
+        bool any = false; // when all rest, none does
+        for (int i = 0; i < all.Count; i++)
+        {
+            any |= restsUntil[i] <= iteration;
+        }
+
+        Fresh.Clear();
+        awake.Clear();
+        for (int i = 0; i < all.Count; i++)
+        {
+            if (!any || restsUntil[i] <= iteration)
+            {
+                Fresh.Add(all[i]);
+                awake.Add(i);
+            }
+        }
+
+        Earlier.Clear();
+        Earlier.AddRange(unsure);
+        rehearse(Earlier);
+    }
+
+    /// <summary>Whether all new items are in this iteration; if not, all will be in the next.</summary>
+    public bool NoneRests(int iteration)
+    {
+        if (Fresh.Count < all.Count)
+        {
+            Array.Fill(restsUntil, iteration + 1);
+            return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Is told how sure each item is.</summary>
+    /// <param name="iteration">From 0.</param>
+    /// <param name="losses">−ln of the probability of each target token.</param>
+    /// <param name="owners">The item of each: those of <see cref="Fresh"/>, then those of <see cref="Earlier"/>.</param>
+    public void See(int iteration, ReadOnlySpan<float> losses, ReadOnlySpan<int> owners)
+    {
+        int count = Fresh.Count + Earlier.Count;
+        worst = worst.Length >= count ? worst : new float[count];
+        Array.Clear(worst);
+        for (int t = 0; t < losses.Length; t++)
+        {
+            worst[owners[t]] = Math.Max(worst[owners[t]], losses[t]);
+        }
+
+        for (int f = 0; f < Fresh.Count; f++)
+        {
+            if (worst[f] <= sure)
+            {
+                restsUntil[awake[f]] = iteration + 1 + options.RestIterations;
+            }
+        }
+
+        unsure.Clear();
+        for (int e = 0; e < Earlier.Count && options.RehearseUntilSure; e++)
+        {
+            if (worst[Fresh.Count + e] > sure)
+            {
+                unsure.Add(Earlier[e]);
+            }
+        }
+    }
+}
