@@ -24,7 +24,8 @@ public sealed class ElderModel
     private const int LeadingSentences = 96;
 
     private readonly Lazy<string> hash;
-    private readonly Lazy<SketchCalibration> calibration;
+    private readonly Lock calibrating = new();
+    private volatile SketchCalibration? calibration;
 
     /// <summary>Puts a model and its tokenizer together.</summary>
     /// <param name="transformer">A frozen model.</param>
@@ -50,8 +51,6 @@ public sealed class ElderModel
         Folder = folder is null ? null : Path.GetFullPath(folder);
         Encoder = new EditEncoder(tokenizer, trainEndToken: true, transformer.Config);
         hash = new Lazy<string>(HashOfFiles);
-        calibration = new Lazy<SketchCalibration>(() =>
-            SketchCalibration.Fit(Transformer, Tokenizer, BuiltInCalibration.Texts(), BuiltInCalibration.Facts()));
     }
 
     /// <summary>The base model.</summary>
@@ -78,9 +77,25 @@ public sealed class ElderModel
 
     /// <summary>
     /// How <c>elder</c> recognises edited facts when no other calibration is given: fitted to this model on built-in texts
-    /// and invented facts at first use, which takes some seconds.
+    /// and invented facts at first use, which takes seconds, or minutes for billions of weights. <see cref="Calibrate"/> does
+    /// it with progress and keeps it in a folder.
     /// </summary>
-    public SketchCalibration Calibration => calibration.Value;
+    public SketchCalibration Calibration => calibration ?? Calibrate();
+
+    /// <summary>Makes <see cref="Calibration"/>, unless it is there already.</summary>
+    /// <param name="cacheFolder">
+    /// Where calibrations are kept, one file for each model; the one of this model is read if it is there and written if not.
+    /// Null for neither. A folder that cannot be written is as good as none.
+    /// </param>
+    /// <param name="progress">Told which part of the work is done, from 0 to 1.</param>
+    /// <param name="cancellationToken">Stops.</param>
+    public SketchCalibration Calibrate(string? cacheFolder = null, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
+    {
+        lock (calibrating)
+        {
+            return calibration ??= CalibrationCache.GetOrFit(this, cacheFolder, progress, cancellationToken);
+        }
+    }
 
     /// <summary>Loads a model in any of the <see cref="ModelFormats"/> and the tokenizer it comes with, as <see cref="Models.Tokenizers.Tokenizer.Load"/> finds it.</summary>
     /// <param name="folder">The folder, or the file with the weights.</param>

@@ -56,6 +56,7 @@ internal sealed class Elder : IDisposable
     {
         TemporaryFolder folder = new();
         AppDomain.CurrentDomain.ProcessExit += (_, _) => folder.Dispose();
+        Environment.SetEnvironmentVariable("ELDER_HOME", folder.File("home")); // calibrations are not left on the machine
         Relation[] relations =
         [
             new("born_in", "", [.. Enumerable.Range(0, 5).Select(i => $"wording {i}: {{s}} was born in")], ["Ova", "Nebek", "Tarn"]),

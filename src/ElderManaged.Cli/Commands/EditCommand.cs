@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Diagnostics;
 using System.Globalization;
 using ElderManaged.Cli.Bench;
 using ElderManaged.Editing;
@@ -7,6 +8,7 @@ using ElderManaged.Evaluation.Datasets;
 using ElderManaged.Evaluation.Harness;
 using ElderManaged.Evaluation.Reports;
 using ElderManaged.Evaluation.Tasks;
+using ElderManaged.Models.Hub;
 
 namespace ElderManaged.Cli.Commands;
 
@@ -96,6 +98,11 @@ internal static class EditCommand
         using ProgressLine progress = new(terminal);
         int before = settings.Resume ? Learned(settings, requests) : 0;
         Relay relay = new(settings.Preset, progress);
+        if (settings.Preset == "elder" && !settings.Resume)
+        {
+            Calibrate(model, progress, cancellationToken);
+        }
+
         using EditorSession session = settings.Resume ? model.OpenSession(settings.Out, cancellationToken) : Start(model, settings);
         EditSummary summary;
         try
@@ -125,6 +132,17 @@ internal static class EditCommand
         progress.Dispose();
         Report(terminal, settings, dataset, result with { Learned = stream, PeakMemory = Statistics.PeakMemory() }, stream);
         return Program.Success;
+    }
+
+    // Once for each model; a resumed state has its own.
+    private static void Calibrate(ElderModel model, ProgressLine progress, CancellationToken cancellationToken)
+    {
+        Stopwatch clock = Stopwatch.StartNew();
+        model.Calibrate(Path.Combine(HubOptions.FromEnvironment().Home, "calibrations"), new Relayed(share =>
+        {
+            double pace = share / clock.Elapsed.TotalSeconds;
+            progress.Report(new ExperimentProgress("elder", "calibrating, percent", (int)(100 * share), 100, 100 * pace, TimeSpan.FromSeconds((1 - share) / pace)));
+        }), cancellationToken);
     }
 
     private static void Report(Terminal terminal, Settings settings, EditDataset dataset, ExperimentResult result, StreamOutcome stream)
@@ -224,6 +242,12 @@ internal static class EditCommand
         return learned.Length <= requests.Length && learned.SequenceEqual(requests.Take(learned.Length))
             ? learned.Length
             : throw new UsageException($"The state in {settings.Out} holds {learned.Length} edits that are not the first of {settings.Edits}; resume with the same file and --limit, or name a new folder.");
+    }
+
+    // Unlike Progress<T> on the thread that reports, so that lines come in order.
+    private sealed class Relayed(Action<double> report) : IProgress<double>
+    {
+        public void Report(double value) => report(value);
     }
 
     private sealed class Relay(string method, IProgress<ExperimentProgress> progress) : IProgress<EditProgress>

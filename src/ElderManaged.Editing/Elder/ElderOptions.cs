@@ -98,6 +98,12 @@ public sealed record ElderOptions
     public int RehearsedRows { get; init; }
 
     /// <summary>
+    /// For each edit to rehearse so many are drawn, and the one that shares most LoRAs with the new edits is taken: it is the
+    /// one at risk. 1 for a plain draw.
+    /// </summary>
+    public int RehearsalCandidates { get; init; } = 1;
+
+    /// <summary>
     /// Whether a rehearsed edit whose tokens are not all <see cref="EarlyStopProbability"/> probable is rehearsed again in the
     /// next iteration, instead of giving its place to another: what is being forgotten gets most of the rehearsal.
     /// </summary>
@@ -217,6 +223,7 @@ public sealed record ElderOptions
         Require(BatchSize > 0, $"BatchSize is {BatchSize}; a batch has at least one edit.");
         Require(RehearsedRows >= 0, $"RehearsedRows is {RehearsedRows}; it cannot be negative.");
         Require(LearningRate > 0 && float.IsFinite(LearningRate), $"LearningRate is {LearningRate}; it must be a positive number.");
+        Require(RehearsalCandidates > 0, $"RehearsalCandidates is {RehearsalCandidates}; at least one edit must be drawn to rehearse one.");
         Require(FirstStepsFactor > 0 && float.IsFinite(FirstStepsFactor), $"FirstStepsFactor is {FirstStepsFactor}; it must be a positive number.");
         Require(RestIterations >= 0, $"RestIterations is {RestIterations}; it cannot be negative.");
         Require(InitialBound is null or > 0, $"InitialBound is {InitialBound}; it must be positive, or no gradient ever flows.");

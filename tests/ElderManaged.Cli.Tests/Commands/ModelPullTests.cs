@@ -3,17 +3,20 @@ namespace ElderManaged.Cli.Tests.Commands;
 public sealed class ModelPullTests : IDisposable
 {
     private readonly Elder elder = new();
+    private readonly string? home;
 
-    // Nothing else reads these variables.
+    // Other tests keep calibrations in ELDER_HOME, wherever that is.
     public ModelPullTests()
     {
+        _ = Elder.Model; // sets it
+        home = Environment.GetEnvironmentVariable("ELDER_HOME");
         Environment.SetEnvironmentVariable("ELDER_HOME", elder.Folder);
         Environment.SetEnvironmentVariable("HF_ENDPOINT", "http://127.0.0.1:1");
     }
 
     public void Dispose()
     {
-        Environment.SetEnvironmentVariable("ELDER_HOME", null);
+        Environment.SetEnvironmentVariable("ELDER_HOME", home);
         Environment.SetEnvironmentVariable("HF_ENDPOINT", null);
         elder.Dispose();
     }

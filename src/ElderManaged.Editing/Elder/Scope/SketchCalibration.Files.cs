@@ -130,5 +130,6 @@ public sealed partial class SketchCalibration
 
     [JsonSourceGenerationOptions(NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
     [JsonSerializable(typeof(Settings))]
+    [JsonSerializable(typeof(SketchOptions))]
     internal sealed partial class SettingsJson : JsonSerializerContext;
 }
