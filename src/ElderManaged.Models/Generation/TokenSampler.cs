@@ -1,3 +1,4 @@
+using System.Buffers;
 using ElderManaged.Tensors;
 
 namespace ElderManaged.Models.Generation;
@@ -15,17 +16,34 @@ public static class TokenSampler
             return Op.ArgMax(logits);
         }
 
-        int[] order = new int[logits.Length];
-        float[] keys = new float[logits.Length];
-        for (int i = 0; i < order.Length; i++)
+        // Rented, because this is done for every token.
+        int n = logits.Length;
+        int[] order = ArrayPool<int>.Shared.Rent(n);
+        float[] keys = ArrayPool<float>.Shared.Rent(n);
+        double[] weights = ArrayPool<double>.Shared.Rent(n);
+        try
         {
-            order[i] = i;
-            keys[i] = -logits[i];
-        }
+            for (int i = 0; i < n; i++)
+            {
+                order[i] = i;
+                keys[i] = -logits[i];
+            }
 
-        Array.Sort(keys, order);
-        int kept = options.TopK > 0 ? Math.Min(options.TopK, order.Length) : order.Length;
-        double[] weights = new double[kept];
+            Array.Sort(keys, order, 0, n);
+            return order[Draw(keys, weights.AsSpan(0, options.TopK > 0 ? Math.Min(options.TopK, n) : n), options, random)];
+        }
+        finally
+        {
+            ArrayPool<int>.Shared.Return(order);
+            ArrayPool<float>.Shared.Return(keys);
+            ArrayPool<double>.Shared.Return(weights);
+        }
+    }
+
+    /// <summary>The place of the drawn token among those that are kept, most likely ones first.</summary>
+    private static int Draw(float[] keys, Span<double> weights, GenerationOptions options, RandomSource random)
+    {
+        int kept = weights.Length;
         double sum = 0;
         for (int i = 0; i < kept; i++)
         {
@@ -54,10 +72,10 @@ public static class TokenSampler
             draw -= weights[i];
             if (draw < 0)
             {
-                return order[i];
+                return i;
             }
         }
 
-        return order[kept - 1];
+        return kept - 1;
     }
 }

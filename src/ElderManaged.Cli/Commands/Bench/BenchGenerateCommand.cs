@@ -23,6 +23,7 @@ internal static class BenchGenerateCommand
         {
             Inputs.UseThreads(parsed.GetValue(threads));
             string name = parsed.GetValue(shape)!, format = parsed.GetValue(dtype)!;
+            GenerateReport.Check(ModelShapes.Find(name), parsed.GetValue(prompt), parsed.GetValue(tokens));
             TransformerModel model = BenchOptions.Make(terminal, name, format);
             GenerateReport.Run(
                 terminal, $"{name} {format}", model, parsed.GetValue(prompt), parsed.GetValue(tokens), parsed.GetValue(threads), parsed.GetValue(json), cancellationToken);

@@ -31,9 +31,10 @@ internal static class BenchOptions
     public static TransformerModel Make(Terminal terminal, string shape, string dtype)
     {
         StoredNumbers numbers = Formats[Inputs.OneOf("--dtype", dtype, [.. Formats.Keys])];
+        ModelConfig config = ModelShapes.Find(shape);
         Progress(terminal, $"making random weights of {shape} in {dtype}");
         long start = Stopwatch.GetTimestamp();
-        TransformerModel model = TransformerModel.CreateFrozen(ModelShapes.Find(shape), seed: 1, numbers);
+        TransformerModel model = TransformerModel.CreateFrozen(config, seed: 1, numbers);
         Progress(terminal, string.Create(CultureInfo.InvariantCulture, $"made in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s"));
         return model;
     }

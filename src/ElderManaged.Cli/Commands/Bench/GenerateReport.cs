@@ -11,8 +11,7 @@ internal static class GenerateReport
     public static void Run(
         Terminal terminal, string name, TransformerModel model, int prompt, int tokens, int threads, bool json, CancellationToken cancellationToken)
     {
-        Inputs.InRange("--prompt", prompt, 1, model.Config.MaxPositions);
-        Inputs.InRange("--tokens", tokens, 2, model.Config.MaxPositions - prompt + 1);
+        Check(model.Config, prompt, tokens);
         GenerateBenchResult result = GenerateBench.Run(model, prompt, tokens, text => BenchOptions.Progress(terminal, text), cancellationToken);
         if (json)
         {
@@ -22,6 +21,13 @@ internal static class GenerateReport
         {
             Print(terminal.Out, name, prompt, tokens, threads, result);
         }
+    }
+
+    /// <summary>Refuses what a model has no positions for.</summary>
+    public static void Check(ModelConfig config, int prompt, int tokens)
+    {
+        Inputs.InRange("--prompt", prompt, 1, config.MaxPositions);
+        Inputs.InRange("--tokens", tokens, 2, config.MaxPositions - prompt + 1);
     }
 
     private static void Print(TextWriter output, string name, int prompt, int tokens, int threads, GenerateBenchResult r)
