@@ -58,14 +58,14 @@ public sealed class NativeAotTests(NativeProgram native) : IClassFixture<NativeP
     public void TheDemoGivesTheFiguresOfTheOrdinaryBuild()
     {
         using Elder elder = new();
-        string[] arguments = ["demo", "--methods", "base", "elder", "--edits", "20", "--json", "--report"];
+        string[] arguments = ["demo", "--methods", "base", "elder", "--edits", "12", "--json", "--report"];
         Stopwatch watch = Stopwatch.StartNew();
         Outcome outcome = native.Run([.. arguments, elder.PathOf("native.html")]);
         double seconds = watch.Elapsed.TotalSeconds;
         Assert.True(outcome.Code == 0, outcome.Error);
         Assert.Equal(WithoutTimes(Elder.Run([.. arguments, elder.PathOf("ordinary.html")]).Out), WithoutTimes(outcome.Out));
         Assert.Contains("<svg", File.ReadAllText(elder.PathOf("native.html")), StringComparison.Ordinal);
-        Write(string.Create(CultureInfo.InvariantCulture, $"NativeAOT: elder demo with base and elder, 20 edits, takes {seconds:0.0} s beside other tests"));
+        Write(string.Create(CultureInfo.InvariantCulture, $"NativeAOT: elder demo with base and elder, 12 edits, takes {seconds:0.0} s beside other tests"));
     }
 
     private double Start()
