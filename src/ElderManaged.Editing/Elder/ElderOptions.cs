@@ -98,12 +98,6 @@ public sealed record ElderOptions
     public int RehearsedRows { get; init; }
 
     /// <summary>
-    /// For each edit to rehearse so many are drawn, and the one that shares most LoRAs with the new edits is taken: it is the
-    /// one at risk. 1 for a plain draw.
-    /// </summary>
-    public int RehearsalCandidates { get; init; } = 1;
-
-    /// <summary>
     /// Whether a rehearsed edit whose tokens are not all <see cref="EarlyStopProbability"/> probable is rehearsed again in the
     /// next iteration, instead of giving its place to another: what is being forgotten gets most of the rehearsal.
     /// </summary>
@@ -121,7 +115,10 @@ public sealed record ElderOptions
     /// </summary>
     public int RestIterations { get; init; }
 
-    /// <summary>Training ends when every new target token is at least this probable; null to make all iterations.</summary>
+    /// <summary>
+    /// Training ends when every target token of an iteration is at least this probable, those of rehearsed edits too; null to
+    /// make all iterations.
+    /// </summary>
     public float? EarlyStopProbability { get; init; }
 
     /// <summary>After how many iterations the early stop asks for less and less, a half at the last.</summary>
@@ -173,7 +170,7 @@ public sealed record ElderOptions
         Routing = ElderRouting.Recorded,
         RouterLoss = RouterLoss.None,
         LearningRate = 1e-3f,
-        FirstStepsFactor = 3,
+        FirstStepsFactor = 4,
         RehearsedRows = 4,
         RehearseUntilSure = true,
         RehearseBehindSentences = true,
@@ -223,7 +220,6 @@ public sealed record ElderOptions
         Require(BatchSize > 0, $"BatchSize is {BatchSize}; a batch has at least one edit.");
         Require(RehearsedRows >= 0, $"RehearsedRows is {RehearsedRows}; it cannot be negative.");
         Require(LearningRate > 0 && float.IsFinite(LearningRate), $"LearningRate is {LearningRate}; it must be a positive number.");
-        Require(RehearsalCandidates > 0, $"RehearsalCandidates is {RehearsalCandidates}; at least one edit must be drawn to rehearse one.");
         Require(FirstStepsFactor > 0 && float.IsFinite(FirstStepsFactor), $"FirstStepsFactor is {FirstStepsFactor}; it must be a positive number.");
         Require(RestIterations >= 0, $"RestIterations is {RestIterations}; it cannot be negative.");
         Require(InitialBound is null or > 0, $"InitialBound is {InitialBound}; it must be positive, or no gradient ever flows.");

@@ -112,7 +112,7 @@ internal sealed class MixtureTraining
                 Span<float> losses = Tape.NewTensor(new Shape(rows.Targets.Length)).Span;
                 Op.TokenLosses(logits, rows.Targets, losses, []);
                 attention.See(i, losses, rows.OutputOwners);
-                if (stop.Reached(losses[..rows.NewTargets.Length], i) && attention.NoneRests(i))
+                if (stop.Reached(losses, i) && attention.NoneRests(i))
                 {
                     return (i, loss);
                 }

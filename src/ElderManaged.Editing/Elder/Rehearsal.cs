@@ -14,25 +14,13 @@ internal sealed class Rehearsal(TransformerModel model, ElderOptions options)
     private long bytes;
 
     /// <summary>Adds different edits until the list has as many as the options want, or all there are.</summary>
-    /// <param name="earlier">To draw from.</param>
-    /// <param name="batch">The allocations of the new edits: of several candidates, the one that shares most LoRAs with them is at risk.</param>
-    /// <param name="allocator">Knows the LoRAs of the earlier ones.</param>
-    /// <param name="random">Draws.</param>
-    /// <param name="items">What is rehearsed again, to be filled up.</param>
-    public void Draw(
-        IReadOnlyList<EncodedEdit> earlier, IReadOnlyList<Allocation> batch, UniqueAllocator allocator, RandomSource random, List<TrainingItem> items)
+    public void Draw(IReadOnlyList<EncodedEdit> earlier, UniqueAllocator allocator, RandomSource random, List<TrainingItem> items)
     {
         int count = Math.Min(options.RehearsedRows, earlier.Count);
         drawn.Clear();
         while (items.Count < count)
         {
             int i = random.Next(earlier.Count);
-            for (int candidate = 1; candidate < options.RehearsalCandidates; candidate++)
-            {
-                int other = random.Next(earlier.Count);
-                i = Distance(earlier[other]) < Distance(earlier[i]) ? other : i;
-            }
-
             if (!drawn.Contains(i))
             {
                 drawn.Add(i);
@@ -40,19 +28,6 @@ internal sealed class Rehearsal(TransformerModel model, ElderOptions options)
                 PreparedEdit state = (behind ? GetBehindSentence(earlier[i]) : null) ?? Get(earlier[i]);
                 items.Add(new TrainingItem(state, allocator.Find(earlier[i].FactId)!));
             }
-        }
-
-        // Codes have the same number of ones, so what is nearest shares most.
-        int Distance(EncodedEdit edit)
-        {
-            int sum = 0;
-            AllocationCode code = allocator.Find(edit.FactId)!.Code;
-            for (int b = 0; b < batch.Count; b++)
-            {
-                sum += code.Distance(batch[b].Code);
-            }
-
-            return sum;
         }
     }
 

@@ -7,7 +7,7 @@ namespace ElderManaged.Editing.Elder;
 public interface IStopRule
 {
     /// <summary>Whether training may end.</summary>
-    /// <param name="losses">−ln of the probability of each target token of the new items.</param>
+    /// <param name="losses">−ln of the probability of each target token of the pass, rehearsed ones too.</param>
     /// <param name="iteration">How many steps were made.</param>
     bool Reached(ReadOnlySpan<float> losses, int iteration);
 }
@@ -20,7 +20,8 @@ public sealed class AllIterations : IStopRule
 }
 
 /// <summary>
-/// The default preset's rule: every new target token is at least so probable. Behind <paramref name="patience"/> steps less
+/// The default preset's rule: every target token is at least so probable. Rehearsed ones count: what the batch has
+/// damaged is repaired before it ends, as far as it is drawn. Behind <paramref name="patience"/> steps less
 /// and less is asked for, down to what makes a token the most likely one for certain: single tokens that hardly move would
 /// otherwise keep a batch going that is learned, at the cost of earlier ones.
 /// </summary>

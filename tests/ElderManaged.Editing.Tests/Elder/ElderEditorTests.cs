@@ -275,9 +275,9 @@ public sealed class ElderEditorTests
         Assert.Equal((32, 4, 1, 0.5f, 1e-3f, 4, 0.9f), (variant.LoraCount, variant.ActiveCount, variant.Rank, variant.UniformWeight, variant.LearningRate, variant.RehearsedRows, variant.EarlyStopProbability));
         Assert.Equal(2 * 32 * (32 + 128), new ElderEditor(TinyModels.Gpt2).AddedParameters);
         Assert.Equal(2 * ((4 * 8 * (32 + 128)) + (4 * 33)), new ElderEditor(TinyModels.Gpt2, paper).AddedParameters);
-        Assert.Equal((3f, 3, true, true), (variant.FirstStepsFactor, variant.RestIterations, variant.RehearseUntilSure, variant.RehearseBehindSentences));
+        Assert.Equal((4f, 3, true, true), (variant.FirstStepsFactor, variant.RestIterations, variant.RehearseUntilSure, variant.RehearseBehindSentences));
         Assert.Equal((1f, 0, false, false), (paper.FirstStepsFactor, paper.RestIterations, paper.RehearseUntilSure, paper.RehearseBehindSentences));
-        Assert.Equal([3e-3f, 3e-3f, 2e-3f, 1e-3f, 1e-3f], new[] { 9, 1, 0.55, 0.1, 0 }.Select(variant.LearningRateAt), (a, b) => Math.Abs(a - b) < 1e-9f);
+        Assert.Equal([4e-3f, 4e-3f, 2.5e-3f, 1e-3f, 1e-3f], new[] { 9, 1, 0.55, 0.1, 0 }.Select(variant.LearningRateAt), (a, b) => Math.Abs(a - b) < 1e-9f);
         ElderOptions unusual = variant with { LeadingSentences = [[1, 2], [3]], Alpha = 3, EarlyStopProbability = null, Layers = [1, 3] };
         Assert.All([paper, variant, unusual], o => Assert.Equal(o.ToJson(), ElderOptions.FromJson(o.ToJson()).ToJson()));
         Assert.Equal([3], ElderOptions.FromJson(unusual.ToJson()).LeadingSentences[1]);
