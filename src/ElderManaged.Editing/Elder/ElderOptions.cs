@@ -157,13 +157,14 @@ public sealed record ElderOptions
     public static ElderOptions Paper(TransformerModel model) => new() { Layers = DefaultLayers(model) };
 
     /// <summary>
-    /// The variant that keeps more at the same parameter count: finer LoRAs, allocation of the nearest recorded fact,
-    /// acting from the last prompt token on, rehearsal and early stop.
+    /// The variant that forgets less: finer LoRAs, allocation of the nearest recorded fact, acting from the last prompt token
+    /// on, rehearsal and early stop. It has twice the LoRA parameters of <see cref="Paper"/>; with a <see cref="LoraCount"/> of
+    /// 32 it has the same and generalizes one or two points less.
     /// </summary>
     public static ElderOptions Default(TransformerModel model) => new()
     {
         Layers = DefaultLayers(model),
-        LoraCount = 32,
+        LoraCount = 64,
         ActiveCount = 4,
         Rank = 1,
         InitialBound = 0.25f,

@@ -11,6 +11,9 @@ namespace ElderManaged.Editing.Elder;
 /// </summary>
 internal static class CalibrationCache
 {
+    // To be raised when the same texts would give another calibration.
+    private const string Version = "1";
+
     /// <summary>
     /// The prompts that run through the model: about a quarter of the built-in ones find as many rephrasings and defer as many
     /// other prompts, within what another choice of them changes.
@@ -41,7 +44,7 @@ internal static class CalibrationCache
     {
         string[] parts =
         [
-            model.Hash, JsonSerializer.Serialize(Options, SketchCalibration.SettingsJson.Default.SketchOptions),
+            Version, model.Hash, JsonSerializer.Serialize(Options, SketchCalibration.SettingsJson.Default.SketchOptions),
             .. texts, .. facts.SelectMany(f => f.Phrasings.Prepend(f.Subject)),
         ];
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', parts))))[..32];

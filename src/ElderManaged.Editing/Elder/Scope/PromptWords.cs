@@ -192,14 +192,14 @@ public sealed class PromptWords
             return true;
         }
 
-        if (text[last] is '!' or '?' or '…' or '।')
-        {
-            return char.IsWhiteSpace(text[at]);
-        }
-
-        if (text[last] != '.' || !char.IsWhiteSpace(text[at]))
+        if (text[last] is not ('.' or '!' or '?' or '…' or '।') || !char.IsWhiteSpace(text[at]) || GoesOn(text, at))
         {
             return false;
+        }
+
+        if (text[last] != '.')
+        {
+            return true;
         }
 
         int first = last;
@@ -209,6 +209,17 @@ public sealed class PromptWords
         }
 
         return last - first != 1 && !Abbreviations.Contains(text[first..last]);
+    }
+
+    // "Which channel did Shake! first appear on?": a small letter begins no sentence, unless the writer uses no capitals at all.
+    private static bool GoesOn(string text, int at)
+    {
+        while (at < text.Length && char.IsWhiteSpace(text[at]))
+        {
+            at++;
+        }
+
+        return at < text.Length && char.IsLower(text[at]) && text.Any(char.IsUpper);
     }
 
     private string Text(int id) => (uint)id < (uint)texts.Length

@@ -19,6 +19,8 @@ public sealed class PromptWordsTests(ScopeFixture fixture) : IClassFixture<Scope
     [InlineData("The pilot J. Bell lives in the town of", "The pilot J. Bell lives in the town of")]
     [InlineData("A cat costs 3.5 dollars in the shop of", "A cat costs 3.5 dollars in the shop of")]
     [InlineData("He said \"No!\" Then Ada Bell was born in", " Then Ada Bell was born in")]
+    [InlineData("Which channel did Shake! show up on for the first time?", "Which channel did Shake! show up on for the first time?")]
+    [InlineData("it was late. where was ada bell born?", " where was ada bell born?")]
     [InlineData("first line\nAda Bell was born in", "Ada Bell was born in")]
     [InlineData("", "")]
     public void LastSentenceKeepsTheQuestion(string text, string expected)
