@@ -46,6 +46,12 @@ internal unsafe interface ILanes<TVector>
     /// <summary>a·2ⁿ for a whole n from -252 to 254, in two steps, so that results below the normal range round once.</summary>
     static abstract TVector Scale(TVector a, TVector n);
 
+    /// <summary>2^(k - 127), where k from 0 to 254 stands in the lowest nine bits of <paramref name="number"/>; 0 for k = 0.</summary>
+    static abstract TVector PowerInBits(TVector number);
+
+    /// <summary>Within 5.06 % of -1/a for a from -2¹²⁵ to -1: the bits of a, its exponent at the top, subtracted from a constant.</summary>
+    static abstract TVector RoughMinusOneOver(TVector a);
+
     /// <summary>For a positive normal x = m·2ᵉ: m from √½ to √2, and e.</summary>
     static abstract TVector Split(TVector x, out TVector exponent);
 }
@@ -107,6 +113,12 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
         Vector512<float> second = Vector512.ShiftLeft(whole - half + bias, Lanes1.MantissaBits).AsSingle();
         return a * first * second;
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> PowerInBits(Vector512<float> number) => Vector512.ShiftLeft(number.AsInt32(), Lanes1.MantissaBits).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> RoughMinusOneOver(Vector512<float> a) => (Vector512.Create(Lanes1.RoughOneOver) - a.AsInt32()).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Split(Vector512<float> x, out Vector512<float> exponent)
@@ -171,6 +183,12 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> PowerInBits(Vector256<float> number) => Vector256.ShiftLeft(number.AsInt32(), Lanes1.MantissaBits).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> RoughMinusOneOver(Vector256<float> a) => (Vector256.Create(Lanes1.RoughOneOver) - a.AsInt32()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Split(Vector256<float> x, out Vector256<float> exponent)
     {
         Vector256<int> bits = x.AsInt32() + Vector256.Create(Lanes1.OneBits - Lanes1.RootHalfBits);
@@ -233,6 +251,12 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> PowerInBits(Vector128<float> number) => Vector128.ShiftLeft(number.AsInt32(), Lanes1.MantissaBits).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> RoughMinusOneOver(Vector128<float> a) => (Vector128.Create(Lanes1.RoughOneOver) - a.AsInt32()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Split(Vector128<float> x, out Vector128<float> exponent)
     {
         Vector128<int> bits = x.AsInt32() + Vector128.Create(Lanes1.OneBits - Lanes1.RootHalfBits);
@@ -249,6 +273,10 @@ internal readonly unsafe struct Lanes1 : ILanes<float>
     public const int ExponentBias = 127;
     public const int OneBits = 0x3f800000;      // 1f
     public const int RootHalfBits = 0x3f3504f3; // √½
+
+    // Minus the bits of a positive number, this has its exponent negated and a mantissa that falls as the number's rises: about 1/a.
+    // The sign is that of a negative one.
+    public const int RoughOneOver = unchecked((int)(0x7ef31000 + 0x80000000));
 
     public static int Width => 1;
 
@@ -297,6 +325,12 @@ internal readonly unsafe struct Lanes1 : ILanes<float>
         float second = BitConverter.Int32BitsToSingle((whole - half + ExponentBias) << MantissaBits);
         return a * first * second;
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float PowerInBits(float number) => BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(number) << MantissaBits);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float RoughMinusOneOver(float a) => BitConverter.Int32BitsToSingle(unchecked(RoughOneOver - BitConverter.SingleToInt32Bits(a)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Split(float x, out float exponent)

@@ -49,7 +49,15 @@ internal readonly struct Num<L, V>(V value)
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Num<L, V> Sigmoid(Num<L, V> a) => new(SimdMath.Sigmoid<L, V>(a.Value));
 
-    /// <summary>As <see cref="Sigmoid"/>, with 0 for what would be subnormal.</summary>
+    /// <summary>As <see cref="Sigmoid"/>, but for |a| ≤ 86 only, and without a division.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Num<L, V> Gate(Num<L, V> a) => new(SimdMath.Gate<L, V>(a.Value));
+
+    /// <summary>1 / (1 + 2^(a·q)), for |a·q| ≤ 124.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> Gate(Num<L, V> a, Num<L, V> q) => new(SimdMath.Gate<L, V>(a.Value, q.Value));
+
+    /// <summary>a, but 0 instead of numbers near the subnormal range, which processors are slow with.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> WithoutSmallest(Num<L, V> a) => new(SimdMath.WithoutSmallest<L, V>(a.Value));
 }

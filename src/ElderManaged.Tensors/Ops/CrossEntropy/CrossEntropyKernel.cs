@@ -4,16 +4,21 @@ using System.Runtime.Intrinsics;
 namespace ElderManaged.Tensors;
 
 /// <summary>One row of <see cref="Op.CrossEntropy"/>; n = its width.</summary>
+/// <remarks>
+/// <code>
+///   row   ┌─ 4096 ─┬─ 4096 ─┬ 16 ┬─ 4096 ─┬ …      Forward reads a row once, block by block (16 KB, in the first-level cache): its largest
+///         └────────┴────────┴─▲──┴────────┴ …      element, then Σ exp. Meanwhile the next block is fetched. Where a block has a larger
+///                           target                 element than all before, the sum so far is scaled down, by a power of two.
+/// </code>
+/// The target's own exponential is left out of the sum and added in double precision: so the small loss of a sure prediction keeps its digits.
+/// </remarks>
 internal static unsafe class CrossEntropyKernel
 {
+    private const int Block = 4096;
+
     /// <summary>
-    /// Writes the largest logit, 1 / Σ exp(x − largest) and the loss to <paramref name="row"/>; zeros for an ignored row.
+    /// Writes the largest logit, 1 / Σ exp(x − s·ln 2) for the s of <see cref="ExpScale"/>, and the loss to <paramref name="row"/>; zeros for an ignored row.
     /// </summary>
-    /// <remarks>
-    /// Two passes: for the largest, then for the sum. The first waits for memory and the second for arithmetic, so during the second
-    /// the <paramref name="next"/> row is fetched into the cache.
-    /// </remarks>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Forward(float* x, float* next, int n, int target, float* row)
     {
         if (target == Op.IgnoredTarget)
@@ -22,15 +27,21 @@ internal static unsafe class CrossEntropyKernel
             return;
         }
 
-        float largest = Reductions.Max(x, n);
-        double sum = SumOfExponentials(x, next, n, largest);
-        row[0] = largest;
-        row[1] = (float)(1 / sum);
-        row[2] = (float)(Math.Log(sum) + ((double)largest - x[target]));
+        Others others = new(x, n, target, next);
+        if (!others.Add())
+        {
+            others.AddBelow(Reductions.Max(x, n));
+        }
+
+        // With d = exp(x[target]): log((others + d) / d).
+        double exponent = ((x[target] - others.Subtracted) * (double)SimdMath.OneOverLn2) - others.Scale.S;
+        double own = Math.Pow(2, exponent);
+        row[0] = others.Largest;
+        row[1] = (float)(1 / (others.Sum + own));
+        row[2] = (float)(exponent > -1000 ? Math.Log(1 + (others.Sum / own)) : Math.Log(others.Sum) - (exponent / SimdMath.OneOverLn2));
     }
 
     /// <summary>dx += factor · (softmax(x) − onehot(target)), or = where <paramref name="fresh"/>; dx may then be x itself.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddGradient(float* x, int n, int target, float* row, float factor, float* dx, bool fresh)
     {
         if (target == Op.IgnoredTarget)
@@ -45,68 +56,193 @@ internal static unsafe class CrossEntropyKernel
 
         // 1 − p of the target from the loss −log p: subtracting 1 from p would leave only noise where the model is sure.
         float atTarget = (fresh ? 0 : dx[target]) - (float)(factor * (1 - Math.Exp(-(double)row[2])));
-        Vector512<float> largest = Vector512.Create(row[0]);
-        Vector512<float> scale = Vector512.Create(row[1] * factor);
 
-        // Below this, exp(x − largest) · scale would be subnormal; see SimdMath.ExpBelowOne. Not where factor is 0 or no number.
-        float size = MathF.Abs(row[1] * factor);
-        Vector512<float> least = Vector512.Create(size > 0 && size < 1 ? 1.17549435e-38f / size : 0);
-        int i = 0;
-        for (; i <= n - 16; i += 16)
+        // The factor's power of two joins the scale, so that what would get subnormal in the end gives 0.
+        double scale = row[1] * (double)factor;
+        int exponent = scale == 0 || !double.IsFinite(scale) ? 0 : Math.Clamp(Math.ILogB(scale), -300, 100);
+        float rest = (float)Math.ScaleB(scale, -exponent);
+        if (ExpScale.Fits(row[0]))
         {
-            Vector512<float> e = SimdMath.ExpBelowOne<Lanes512, Vector512<float>>(Vector512.Load(x + i) - largest);
-            e = Lanes512.IfLess(e, least, default, e);
-            (fresh ? e * scale : Vector512.FusedMultiplyAdd(e, scale, Vector512.Load(dx + i))).Store(dx + i);
+            AddWeights(x, n, new(ExpScale.For(row[0]).S - exponent), rest, dx, fresh);
         }
-
-        for (; i < n; i++)
+        else
         {
-            float e = SimdMath.ExpBelowOne<Lanes1, float>(x[i] - row[0]);
-            e = e < least[0] ? 0 : e;
-            dx[i] = fresh ? e * scale[0] : MathF.FusedMultiplyAdd(e, scale[0], dx[i]);
+            float* below = stackalloc float[Block];
+            for (int i = 0; i < n; i += Block)
+            {
+                int count = Math.Min(Block, n - i);
+                Below(x + i, row[0], count, below);
+                AddWeights(below, count, new(-exponent), rest, dx + i, fresh);
+            }
         }
 
         dx[target] = atTarget;
     }
 
-    /// <summary>
-    /// Σ exp(x − largest). The ones that equal the largest are counted, not added: what the others add then keeps its
-    /// precision, and with it the small loss of a sure prediction.
-    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static double SumOfExponentials(float* x, float* next, int n, float largest)
+    private static void AddWeights(float* x, int n, ExpScale scale, float factor, float* dx, bool fresh)
     {
-        Vector512<float> shift = Vector512.Create(largest);
-        Vector512<float> a = default, b = default;
-        Vector512<int> equal = default;
+        Vector512<float> least = Vector512.Create(scale.Least), start = Vector512.Create(scale.Start), f = Vector512.Create(factor);
         int i = 0;
-        for (; i <= n - 32; i += 32)
+        if (fresh)
         {
-            Reductions.Prefetch(next + i);
-            Reductions.Prefetch(next + i + 16);
-            a += Below(Vector512.Load(x + i), shift, ref equal);
-            b += Below(Vector512.Load(x + i + 16), shift, ref equal);
+            for (; i <= n - 16; i += 16)
+            {
+                Vector512<float> m = SimdMath.ScaledExp<Lanes512, Vector512<float>>(Vector512.Load(x + i), least, start, out Vector512<float> power);
+                (m * (power * f)).Store(dx + i);
+            }
+        }
+        else
+        {
+            for (; i <= n - 16; i += 16)
+            {
+                Vector512<float> m = SimdMath.ScaledExp<Lanes512, Vector512<float>>(Vector512.Load(x + i), least, start, out Vector512<float> power);
+                Vector512.FusedMultiplyAdd(m, power * f, Vector512.Load(dx + i)).Store(dx + i);
+            }
         }
 
-        float* rest = stackalloc float[16];
-        for (; i < n; i += 16)
+        for (; i < n; i++)
         {
-            int left = Math.Min(16, n - i);
-            new Span<float>(rest, 16).Fill(float.NegativeInfinity); // exp gives 0
-            new Span<float>(x + i, left).CopyTo(new Span<float>(rest, 16));
-            a += Below(Vector512.Load(rest), shift, ref equal);
+            float m = SimdMath.ScaledExp<Lanes1, float>(x[i], scale.Least, scale.Start, out float power);
+            dx[i] = fresh ? m * (power * factor) : MathF.FusedMultiplyAdd(m, power * factor, dx[i]);
         }
-
-        return Vector512.Sum(equal) + (double)Reductions.Fold(a + b);
     }
 
-    /// <summary>exp(x − largest) where x is below the largest, else 0 and one more in <paramref name="equal"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Below(Vector512<float> x, Vector512<float> largest, ref Vector512<int> equal)
+    // y = x − largest.
+    private static void Below(float* x, float largest, int n, float* y)
     {
-        Vector512<float> same = Vector512.Equals(x, largest);
-        equal -= same.AsInt32(); // all bits set is −1
-        return Vector512.AndNot(SimdMath.ExpBelowOne<Lanes512, Vector512<float>>(x - largest), same);
+        for (int i = 0; i < n; i++)
+        {
+            y[i] = x[i] - largest;
+        }
+    }
+
+    /// <summary>Σ of the exponentials of all elements of a row but the target.</summary>
+    private ref struct Others(float* x, int n, int target, float* next)
+    {
+        /// <summary>The sum, times 2⁻ˢ.</summary>
+        public double Sum { get; private set; }
+
+        /// <summary>s.</summary>
+        public ExpScale Scale { get; private set; }
+
+        /// <summary>The largest element so far, the target included.</summary>
+        public float Largest { get; private set; }
+
+        /// <summary>What was subtracted from the elements first: 0, or the largest.</summary>
+        public float Subtracted { get; private set; }
+
+        /// <summary>Adds all; false if the elements are too large for it, or not numbers.</summary>
+        public bool Add()
+        {
+            Largest = -ExpScale.TooLarge;
+            Scale = ExpScale.For(Largest);
+            int at = target & -16, end = n & -16;
+            if (!Blocks(0, at) || !Raise(x[target]))
+            {
+                return false;
+            }
+
+            float* few = stackalloc float[16];
+            Few(few, at, target);
+            return Segment(few, 16, few) && Blocks(at + 16, end) && (end <= at || end == n || Segment(Few(few, end, -1), 16, few)) && Largest > -ExpScale.TooLarge;
+        }
+
+        /// <summary>From the start again, with the largest element subtracted.</summary>
+        public void AddBelow(float largest)
+        {
+            (Largest, Subtracted, Scale, Sum) = (largest, largest, new(0), 0);
+            float* below = stackalloc float[Block];
+            for (int i = 0; i < n; i += Block)
+            {
+                int count = Math.Min(Block, n - i), whole = (count + 15) & -16;
+                Below(x + i, largest, count, below);
+                new Span<float>(below + count, whole - count).Fill(float.NegativeInfinity);
+                if (target >= i && target < i + count)
+                {
+                    below[target - i] = float.NegativeInfinity;
+                }
+
+                Sum += Exponentials(below, whole, below, Scale);
+            }
+        }
+
+        private bool Blocks(int first, int end)
+        {
+            for (int i = first; i < end; i += Block)
+            {
+                int count = Math.Min(Block, end - i);
+                if (!Segment(x + i, count, i + count < end ? x + i + count : next))
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        }
+
+        private bool Segment(float* segment, int count, float* ahead)
+        {
+            if (!Raise(Reductions.Max(segment, count)))
+            {
+                return false;
+            }
+
+            Sum += Exponentials(segment, count, ahead, Scale);
+            return true;
+        }
+
+        private bool Raise(float largest)
+        {
+            if (largest > Largest)
+            {
+                float before = Scale.S;
+                Largest = largest;
+                Scale = ExpScale.For(largest);
+                Sum = Sum == 0 ? 0 : Math.ScaleB(Sum, (int)Math.Max(before - Scale.S, -5000));
+            }
+
+            return Largest < ExpScale.TooLarge;
+        }
+
+        // Up to sixteen elements from one on, without the target, filled up with what has the exponential 0.
+        private readonly float* Few(float* few, int first, int without)
+        {
+            new Span<float>(few, 16).Fill(float.NegativeInfinity);
+            new Span<float>(x + first, Math.Min(16, n - first)).CopyTo(new Span<float>(few, 16));
+            if (without >= 0)
+            {
+                few[without - first] = float.NegativeInfinity;
+            }
+
+            return few;
+        }
+    }
+
+    /// <summary>Σ exp(x)·2⁻ˢ of a multiple of sixteen elements.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float Exponentials(float* x, int count, float* ahead, ExpScale scale)
+    {
+        Vector512<float> least = Vector512.Create(scale.Least), start = Vector512.Create(scale.Start);
+        Vector512<float> a = default, b = default;
+        int i = 0;
+        for (; i <= count - 32; i += 32)
+        {
+            Prefetch.Nearest(ahead + i);
+            Prefetch.Nearest(ahead + i + 16);
+            Vector512<float> m = SimdMath.ScaledExp<Lanes512, Vector512<float>>(Vector512.Load(x + i), least, start, out Vector512<float> power);
+            a = Vector512.FusedMultiplyAdd(m, power, a);
+            m = SimdMath.ScaledExp<Lanes512, Vector512<float>>(Vector512.Load(x + i + 16), least, start, out power);
+            b = Vector512.FusedMultiplyAdd(m, power, b);
+        }
+
+        if (i < count)
+        {
+            Vector512<float> m = SimdMath.ScaledExp<Lanes512, Vector512<float>>(Vector512.Load(x + i), least, start, out Vector512<float> power);
+            a = Vector512.FusedMultiplyAdd(m, power, a);
+        }
+
+        return Reductions.Fold(a + b);
     }
 }
 

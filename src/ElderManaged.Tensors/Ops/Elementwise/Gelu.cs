@@ -27,19 +27,26 @@ public static partial class Op
 /// <summary>Value and slope of <see cref="Op.Gelu"/>.</summary>
 internal readonly struct GeluFormula : IUnaryFormula
 {
+    // σ(2u) = 1 / (1 + 2^(x·q)), q = x²·Bent + Straight: -2·√(2/π)·log₂e, and that times 0.044715.
+    private const float Straight = -2.3022082f;
+    private const float Bent = -0.102943242f;
     private const float TwiceRoot = 1.5957691216057308f; // 2·√(2/π)
     private const float Cubic = 0.044715f;
 
-    // Beyond ±16 the gate is 0 or 1 to the last bit; bounds there keep 0·∞ away.
-    private const float Far = 16;
+    // Beyond ±9.9 the gate is 1 to the last bit, or below 10⁻³⁶, which counts as 0.
+    private const float Far = 9.9f;
+
+    // Keeps squares of tiny numbers, which add nothing, from getting subnormal.
+    private const float Tiny = 1e-30f;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Num<L, V> Value<L, V>(Num<L, V> x)
         where L : struct, ILanes<V>
         where V : struct
     {
-        x = Num<L, V>.Max(-Far, x);
-        return x * Gate(x);
+        x = Num<L, V>.WithoutSmallest(x);
+        Num<L, V> near = Near(x);
+        return Num<L, V>.IfLess(x, -Far, 0f, x * Gate(near, Square(near)));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -47,18 +54,32 @@ internal readonly struct GeluFormula : IUnaryFormula
         where L : struct, ILanes<V>
         where V : struct
     {
-        x = Num<L, V>.Max(-Far, Num<L, V>.Min(Far, x));
-        Num<L, V> gate = Gate(x);
-        Num<L, V> slopeOfTwoU = TwiceRoot * Num<L, V>.Fma(x * x, 3 * Cubic, 1f);
-        return Num<L, V>.Fma(x * gate * (1f - gate), slopeOfTwoU, gate);
+        x = Num<L, V>.WithoutSmallest(x);
+        Num<L, V> near = Near(x);
+        Num<L, V> square = Square(near);
+        Num<L, V> gate = Gate(near, square);
+        Num<L, V> slopeOfTwoU = Num<L, V>.Fma(square, 3 * TwiceRoot * Cubic, TwiceRoot);
+        return Num<L, V>.IfLess(x, -Far, 0f, Num<L, V>.Fma(near * gate * (1f - gate), slopeOfTwoU, gate));
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Num<L, V> Near<L, V>(Num<L, V> x)
+        where L : struct, ILanes<V>
+        where V : struct
+        => Num<L, V>.Max(-Far, Num<L, V>.Min(Far, x));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Num<L, V> Square<L, V>(Num<L, V> x)
+        where L : struct, ILanes<V>
+        where V : struct
+        => Num<L, V>.Fma(x, x, Tiny);
 
     /// <summary>σ(2u).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Num<L, V> Gate<L, V>(Num<L, V> x)
+    private static Num<L, V> Gate<L, V>(Num<L, V> x, Num<L, V> square)
         where L : struct, ILanes<V>
         where V : struct
-        => Num<L, V>.Gate(TwiceRoot * x * Num<L, V>.Fma(x * x, Cubic, 1f));
+        => Num<L, V>.Gate(x, Num<L, V>.Fma(square, Bent, Straight));
 }
 
 /// <summary>The plain double-precision twin of <see cref="Op.Gelu"/>.</summary>

@@ -63,16 +63,16 @@ public static partial class Op
 /// <summary>Value and slope of <see cref="Op.Silu"/>.</summary>
 internal readonly struct SiluFormula : IUnaryFormula
 {
-    // Beyond ±104 the sigmoid is 0 or 1 to the last bit; bounds there keep 0·∞ away.
-    private const float Far = 104;
+    // Beyond ±85 the sigmoid is 1 to the last bit, or below 10⁻³⁶, which counts as 0.
+    private const float Far = 85;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Num<L, V> Value<L, V>(Num<L, V> x)
         where L : struct, ILanes<V>
         where V : struct
     {
-        x = Num<L, V>.Max(-Far, x);
-        return x * Num<L, V>.Gate(x);
+        x = Num<L, V>.WithoutSmallest(x);
+        return Num<L, V>.IfLess(x, -Far, 0f, x * Num<L, V>.Gate(Near(x)));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -80,22 +80,28 @@ internal readonly struct SiluFormula : IUnaryFormula
         where L : struct, ILanes<V>
         where V : struct
     {
-        x = Num<L, V>.Max(-Far, Num<L, V>.Min(Far, x));
-        Num<L, V> sigmoid = Num<L, V>.Gate(x);
-        return Num<L, V>.Fma(x * sigmoid, 1f - sigmoid, sigmoid);
+        ValueAndSlope(x, out _, out Num<L, V> slope);
+        return slope;
     }
 
-    /// <summary>Both with one sigmoid, and the bits of each: it is 1 to the last bit above <see cref="Far"/>, where value and slope bound x differently.</summary>
+    /// <summary>Both with one sigmoid, and the bits of each.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void ValueAndSlope<L, V>(Num<L, V> x, out Num<L, V> value, out Num<L, V> slope)
         where L : struct, ILanes<V>
         where V : struct
     {
-        x = Num<L, V>.Max(-Far, x);
-        Num<L, V> sigmoid = Num<L, V>.Gate(x);
-        value = x * sigmoid;
-        slope = Num<L, V>.Fma(Num<L, V>.Min(Far, x) * sigmoid, 1f - sigmoid, sigmoid);
+        x = Num<L, V>.WithoutSmallest(x);
+        Num<L, V> near = Near(x);
+        Num<L, V> sigmoid = Num<L, V>.Gate(near);
+        value = Num<L, V>.IfLess(x, -Far, 0f, x * sigmoid);
+        slope = Num<L, V>.IfLess(x, -Far, 0f, Num<L, V>.Fma(near * sigmoid, 1f - sigmoid, sigmoid));
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Num<L, V> Near<L, V>(Num<L, V> x)
+        where L : struct, ILanes<V>
+        where V : struct
+        => Num<L, V>.Max(-Far, Num<L, V>.Min(Far, x));
 }
 
 /// <summary>Value and slopes of <see cref="Op.SiluGate"/>.</summary>

@@ -47,34 +47,37 @@ internal static unsafe class SoftmaxKernel
     {
         float largest = Reductions.Max(x, n);
         Vector512<float> max = Vector512.Create(largest);
-        Vector512<float> a = default, b = default, c = default, d = default;
+
+        // The largest is subtracted first: its exponential is exactly 1, and so is the result of a row with one element.
+        ExpScale scale = new(0);
+        Vector512<float> least = Vector512.Create(scale.Least), start = Vector512.Create(scale.Start);
         int i = 0;
-        for (; i <= n - 64; i += 64)
+        Vector512<float> a = default, b = default;
+        for (; i <= n - 32; i += 32)
         {
-            a += Exp(x + i, max, y + i);
-            b += Exp(x + i + 16, max, y + i + 16);
-            c += Exp(x + i + 32, max, y + i + 32);
-            d += Exp(x + i + 48, max, y + i + 48);
+            a += Exp(x + i, max, least, start, y + i);
+            b += Exp(x + i + 16, max, least, start, y + i + 16);
         }
 
-        for (; i <= n - 16; i += 16)
+        if (i <= n - 16)
         {
-            a += Exp(x + i, max, y + i);
+            a += Exp(x + i, max, least, start, y + i);
+            i += 16;
         }
 
-        float sum = Reductions.Fold((a + b) + (c + d));
+        float sum = Reductions.Fold(a + b);
         for (; i < n; i++)
         {
-            y[i] = SimdMath.ExpBelowOne<Lanes1, float>(x[i] - largest);
+            y[i] = SimdMath.ScaledExp<Lanes1, float>(x[i] - largest, scale.Least, scale.Start, out float power) * power;
             sum += y[i];
         }
 
         float factor = 1 / sum;
         Vector512<float> f = Vector512.Create(factor);
 
-        // A number of 2⁻¹²⁶·sum or less would become subnormal: 0 instead, see SimdMath.ExpBelowOne.
-        float least = 1.17549435e-38f * sum;
-        Vector512<float> below = Vector512.Create(least);
+        // A number of 2⁻¹²⁶·sum or less would become subnormal: 0 instead, see SimdMath.ScaledExp.
+        float smallest = 1.17549435e-38f * sum;
+        Vector512<float> below = Vector512.Create(smallest);
         for (i = 0; i <= n - 16; i += 16)
         {
             Vector512<float> v = Vector512.Load(y + i);
@@ -83,7 +86,7 @@ internal static unsafe class SoftmaxKernel
 
         for (; i < n; i++)
         {
-            y[i] = (y[i] < least ? 0 : y[i]) * factor;
+            y[i] = (y[i] < smallest ? 0 : y[i]) * factor;
         }
     }
 
@@ -107,9 +110,9 @@ internal static unsafe class SoftmaxKernel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Exp(float* x, Vector512<float> max, float* y)
+    private static Vector512<float> Exp(float* x, Vector512<float> max, Vector512<float> least, Vector512<float> start, float* y)
     {
-        Vector512<float> e = SimdMath.ExpBelowOne<Lanes512, Vector512<float>>(Vector512.Load(x) - max);
+        Vector512<float> e = SimdMath.ScaledExp<Lanes512, Vector512<float>>(Vector512.Load(x) - max, least, start, out Vector512<float> power) * power;
         e.Store(y);
         return e;
     }

@@ -42,32 +42,41 @@ public sealed class SimdMathTests
         Assert.True(worst <= tolerance, $"{name}: {worst:F3} units in the last place off at {at:R}.");
     }
 
-    [Fact]
-    public void Exp_below_one_has_the_bits_of_exp_but_no_subnormal_results()
+    [Theory]
+    [InlineData(0f)]
+    [InlineData(17.3f)]
+    [InlineData(-1234.5f)]
+    [InlineData(500_000f)]
+    public void Scaled_exponentials_are_within_so_much_and_never_subnormal(float largest)
     {
-        for (float x = 0; x > -130; x -= 0.00371f)
+        ExpScale scale = ExpScale.For(largest);
+        for (float down = 0; down < 130; down += 0.0371f)
         {
-            float exact = SimdMath.Exp<Lanes1, float>(x);
-            Assert.Equal(float.IsSubnormal(exact) ? 0 : exact, SimdMath.ExpBelowOne<Lanes1, float>(x));
+            float x = largest - down;
+            float found = SimdMath.ScaledExp<Lanes1, float>(x, scale.Least, scale.Start, out float power) * power;
+            double exact = Math.Pow(2, (x * (double)SimdMath.OneOverLn2) - scale.S);
+            Assert.False(float.IsSubnormal(found));
+            Assert.Equal(exact, found, (1.7e-7 * exact) + 3e-38);
+            Vector512<float> wide = SimdMath.ScaledExp<Lanes512, Vector512<float>>(Vector512.Create(x), Vector512.Create(scale.Least), Vector512.Create(scale.Start), out Vector512<float> powers) * powers;
+            Assert.Equal(found, wide[5]);
         }
 
-        foreach (float x in new[] { -87.33654f, -87.336548f, -87.33655f, -87.3365f, float.NegativeInfinity, -1e30f, float.NaN })
-        {
-            float exact = SimdMath.Exp<Lanes1, float>(x);
-            Assert.Equal(float.IsSubnormal(exact) ? 0 : exact, SimdMath.ExpBelowOne<Lanes1, float>(x));
-            Assert.Equal(SimdMath.ExpBelowOne<Lanes1, float>(x), SimdMath.ExpBelowOne<Lanes512, Vector512<float>>(Vector512.Create(x))[5]);
-        }
+        Assert.Equal(0f, SimdMath.ScaledExp<Lanes1, float>(float.NegativeInfinity, scale.Least, scale.Start, out float none) * none);
+        Assert.Equal(float.NaN, SimdMath.ScaledExp<Lanes1, float>(float.NaN, scale.Least, scale.Start, out none) * none);
     }
 
     [Fact]
-    public void Gate_has_the_bits_of_sigmoid_but_no_subnormal_results()
+    public void Gate_is_the_sigmoid()
     {
-        for (float x = 130; x > -130; x -= 0.00371f)
+        for (float x = 86; x > -86; x -= 0.00371f)
         {
-            float exact = SimdMath.Sigmoid<Lanes1, float>(x);
-            Assert.Equal(float.IsSubnormal(exact) ? 0 : exact, SimdMath.Gate<Lanes1, float>(x));
+            double exact = Exact("sigmoid", x);
+            float found = SimdMath.Gate<Lanes1, float>(x);
+            Assert.Equal(exact, found, 3.5e-7 * exact);
+            Assert.Equal(found, SimdMath.Gate<Lanes512, Vector512<float>>(Vector512.Create(x))[3]);
         }
 
+        Assert.Equal(1f, SimdMath.Gate<Lanes1, float>(86f));
         Assert.Equal(float.NaN, SimdMath.Gate<Lanes1, float>(float.NaN));
     }
 
