@@ -25,9 +25,6 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
     [ThreadStatic]
     private static AlignedBuffer? t_unpacked;
 
-    [ThreadStatic]
-    private static AlignedBuffer? t_turned;
-
     private readonly StoredNumbers _numbers;
     private readonly AlignedBuffer _words;
     private readonly nint _panelBytes;
@@ -76,30 +73,6 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
             else
             {
                 CpuThreads.Run(parts, work, static (w, part) => w.Weight.MultiplyUnpacked(w, part));
-            }
-        }
-
-        GC.KeepAlive(this);
-    }
-
-    public override void MultiplyTransposed(ReadOnlySpan<float> dy, int rows, Span<float> dx, bool accumulate)
-    {
-        fixed (float* pdy = dy)
-        fixed (float* pdx = dx)
-        {
-            Product work = new() { Weight = this, Level = Simd.Level, X = pdy, Y = pdx, Rows = rows, Accumulate = accumulate };
-
-            // Parts are ranges of inputs, in pieces of 32: whole groups, whole panels of the product.
-            int pieces = (InFeatures + Width - 1) / Width;
-            work.PanelsPerPart = PartSize(pieces, UnpackedColumns / Width);
-            int parts = (pieces + work.PanelsPerPart - 1) / work.PanelsPerPart;
-            if (GemmTurn.Serves(work.Level, rows))
-            {
-                CpuThreads.Run(parts, work, static (w, part) => w.Weight.MultiplyTurnedFewRows(w, part));
-            }
-            else
-            {
-                CpuThreads.Run(parts, work, static (w, part) => w.Weight.MultiplyTurned(w, part));
             }
         }
 
@@ -230,82 +203,6 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
             }
 
             GemmBlocks.MultiplyPacked(work.X + k, InFeatures, 1, block, work.Y + (first * Lanes), OutFeatures, work.Rows, columns, depth, work.Accumulate || k > 0);
-        }
-    }
-
-    // Inputs of one part of dx: for each block of outputs, unpack, turn into panels of inputs, multiply.
-    private void MultiplyTurned(in Product work, int part)
-    {
-        int firstInput = part * work.PanelsPerPart * Width;
-        int inputs = Math.Min(work.PanelsPerPart * Width, InFeatures - firstInput);
-        int panelsOfInputs = (inputs + Width - 1) / Width;
-        float* turned = AlignedBuffer.Rent(ref t_turned, (long)panelsOfInputs * Width * UnpackedDepth);
-        float* block = AlignedBuffer.Rent(ref t_unpacked, Lanes * Lanes);
-        for (int o0 = 0; o0 < OutFeatures; o0 += UnpackedDepth)
-        {
-            int outputs = Math.Min(UnpackedDepth, OutFeatures - o0);
-            for (int o = o0; o < o0 + outputs; o += Lanes)
-            {
-                // In squares that stay in the first-level cache between unpacking and turning.
-                for (int i = 0; i < inputs; i += Lanes)
-                {
-                    int depth = Math.Min(Lanes, inputs - i);
-                    Unpack(work.Level, o / Lanes, firstInput + i, depth, block);
-                    for (int lane = 0; lane < Math.Min(Lanes, OutFeatures - o); lane += Width)
-                    {
-                        for (int p = 0; p < depth; p += Width)
-                        {
-                            float* piece = block + (lane * (nint)depth) + ((nint)p * Width);
-                            float* target = turned + ((nint)(i + p) * outputs) + ((nint)(o - o0 + lane) * Width);
-                            GemmPacking.Panel(true, piece, Width, Math.Min(Width, OutFeatures - o - lane), Math.Min(Width, depth - p), target);
-                        }
-                    }
-                }
-            }
-
-            GemmBlocks.MultiplyPacked(work.X + o0, OutFeatures, 1, turned, work.Y + firstInput, InFeatures, work.Rows, inputs, outputs, work.Accumulate || o0 > 0);
-        }
-    }
-
-    // Inputs of one part of dx for a few rows: squares are unpacked into the first-level cache and turned in registers on the way
-    // into the sums, while the words of the next square arrive.
-    private void MultiplyTurnedFewRows(in Product work, int part)
-    {
-        const int slice = 32;
-        int firstInput = part * work.PanelsPerPart * Width;
-        int end = Math.Min(firstInput + (work.PanelsPerPart * Width), InFeatures);
-        float* block = AlignedBuffer.Rent(ref t_unpacked, Lanes * Lanes);
-        for (int row = 0; !work.Accumulate && row < work.Rows; row++)
-        {
-            new Span<float>(work.Y + (row * (nint)InFeatures) + firstInput, end - firstInput).Clear();
-        }
-
-        nint linesInSlice = ((_layout.Offset(Lanes) / 64) + (2 * Lanes / slice) - 1) / (2 * Lanes / slice);
-        for (int o = 0; o < OutFeatures; o += Lanes)
-        {
-            for (int i = firstInput; i < end; i += Lanes)
-            {
-                int depth = Math.Min(Lanes, end - i);
-                Unpack(work.Level, o / Lanes, i, depth, block);
-
-                // After the last square of this panel, the first one of the next.
-                byte* next = Panel(o / Lanes) + (i + Lanes < end ? _layout.Offset(i + Lanes) : _panelBytes + _layout.Offset(firstInput));
-                for (int lane = 0; lane < Math.Min(Lanes, OutFeatures - o); lane += Width)
-                {
-                    float* half = block + (lane * (nint)depth);
-                    int outputs = Math.Min(Width, OutFeatures - o - lane);
-                    for (int k = 0; k < depth; k += slice)
-                    {
-                        for (nint line = 0; line < linesInSlice; line++, next += 64)
-                        {
-                            Prefetch.Nearest((float*)next);
-                        }
-
-                        GemmTurn.Run(
-                            work.Rows, half + (k * Width), Width, Math.Min(slice, depth - k), outputs, 0, work.X + o + lane, OutFeatures, work.Y + i + k, InFeatures);
-                    }
-                }
-            }
         }
     }
 

@@ -65,4 +65,18 @@ internal static unsafe class WordDispatch
             StoredNumbers.Q4_K => &WordKernels<L, B, V, NibbleCodes, SingleScales>.Unpack,
             _ => throw StoredNumbersSizes.Unknown(numbers),
         };
+
+    /// <summary>See <see cref="WordTurn{C, S}.Add"/>; for <see cref="SimdLevel.Vector512"/> alone.</summary>
+    public static delegate*<int, byte*, float*, nint, int, float*, byte*, float*, void> Turn(StoredNumbers numbers) => numbers switch
+    {
+        StoredNumbers.Float16 => &WordTurn<Float16Codes, NoScales>.Add,
+        StoredNumbers.BFloat16 => &WordTurn<BFloat16Codes, NoScales>.Add,
+        StoredNumbers.Q8_0 or StoredNumbers.Q5_0 => &WordTurn<MantissaByteCodes, MantissaByteScales>.Add,
+        StoredNumbers.Q5_1 => &WordTurn<ByteCodes, HalfScales>.Add,
+        StoredNumbers.Q6_K => &WordTurn<ByteCodes, SingleScale>.Add,
+        StoredNumbers.Q4_0 => &WordTurn<NibbleCodes, CentredScales>.Add,
+        StoredNumbers.Q4_1 => &WordTurn<NibbleCodes, HalfScales>.Add,
+        StoredNumbers.Q4_K => &WordTurn<NibbleCodes, SingleScales>.Add,
+        _ => throw StoredNumbersSizes.Unknown(numbers),
+    };
 }

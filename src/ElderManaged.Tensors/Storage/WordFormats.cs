@@ -33,6 +33,9 @@ internal unsafe interface IWordScales
     /// <summary>Bytes before the words of a group.</summary>
     static abstract int Bytes { get; }
 
+    /// <summary>Numbers along k that share a scale; 0 where there are no scales.</summary>
+    static abstract int GroupLength { get; }
+
     /// <summary>Scale and minimum for a register of lanes beginning at <paramref name="lane"/>.</summary>
     static abstract void Load<L, B, V>(byte* group, int lane, out V scale, out V minimum)
         where L : struct, ILanes<V>
@@ -164,6 +167,8 @@ internal readonly unsafe struct NoScales : IWordScales
 {
     public static int Bytes => 0;
 
+    public static int GroupLength => 0;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load<L, B, V>(byte* group, int lane, out V scale, out V minimum)
         where L : struct, ILanes<V>
@@ -175,6 +180,8 @@ internal readonly unsafe struct NoScales : IWordScales
 internal readonly unsafe struct MantissaByteScales : IWordScales
 {
     public static int Bytes => 64 * 2;
+
+    public static int GroupLength => 32;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load<L, B, V>(byte* group, int lane, out V scale, out V minimum)
@@ -193,6 +200,8 @@ internal readonly unsafe struct CentredScales : IWordScales
 {
     public static int Bytes => 64 * 2;
 
+    public static int GroupLength => 32;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load<L, B, V>(byte* group, int lane, out V scale, out V minimum)
         where L : struct, ILanes<V>
@@ -208,6 +217,8 @@ internal readonly unsafe struct CentredScales : IWordScales
 internal readonly unsafe struct HalfScales : IWordScales
 {
     public static int Bytes => 64 * 4;
+
+    public static int GroupLength => 32;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load<L, B, V>(byte* group, int lane, out V scale, out V minimum)
@@ -225,6 +236,8 @@ internal readonly unsafe struct SingleScales : IWordScales
 {
     public static int Bytes => 64 * 8;
 
+    public static int GroupLength => 32;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load<L, B, V>(byte* group, int lane, out V scale, out V minimum)
         where L : struct, ILanes<V>
@@ -240,6 +253,8 @@ internal readonly unsafe struct SingleScales : IWordScales
 internal readonly unsafe struct SingleScale : IWordScales
 {
     public static int Bytes => 64 * 4;
+
+    public static int GroupLength => 16;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load<L, B, V>(byte* group, int lane, out V scale, out V minimum)
