@@ -54,9 +54,12 @@ public sealed unsafe class Tensor
     /// <summary>The width of a row.</summary>
     public int Columns => Shape.Columns;
 
-    /// <summary>All elements in row-major order.</summary>
+    /// <summary>All elements in row-major order, for reading and writing. Numbers that lie on a device come home first, and stay.</summary>
     /// <exception cref="ObjectDisposedException">The tape to which the tensor belonged has ended.</exception>
     public Span<float> Span => Buffer.Span(offset, Shape.Length);
+
+    /// <summary>All elements, for reading only: numbers that lie on a device are copied here and stay there as well.</summary>
+    public ReadOnlySpan<float> ReadOnlySpan => Buffer.ReadOnlySpan(offset, Shape.Length);
 
     /// <summary>All elements, as a <see cref="Memory{T}"/> that may be stored.</summary>
     public Memory<float> Memory => Buffer.Memory(offset, Shape.Length);
@@ -75,6 +78,25 @@ public sealed unsafe class Tensor
 
     /// <summary>The address of the first element; keep the tensor reachable while using it.</summary>
     internal float* Pointer => Buffer.Pointer + offset;
+
+    /// <summary>Where the numbers lie, and where ops on this tensor compute.</summary>
+    public Device Device => Buffer.Device ?? Device.Cpu;
+
+    /// <summary>The GPU on which the numbers lie, or null. Ask for it behind <see cref="GpuSupport.IsSupported"/>.</summary>
+    internal GpuDevice? Gpu => Buffer.Device as GpuDevice;
+
+    /// <summary>Copies the numbers to a tensor of the same length, without taking them from the device they lie on.</summary>
+    internal void CopyTo(Tensor target)
+    {
+        if (GpuSupport.IsSupported && Gpu is { } gpu)
+        {
+            gpu.Copy(gpu.Read(this), gpu.Write(target));
+        }
+        else
+        {
+            Span.CopyTo(target.Span);
+        }
+    }
 
     private FloatBuffer Buffer => buffer ?? Ended();
 
@@ -97,11 +119,11 @@ public sealed unsafe class Tensor
 
     /// <summary>The single number of a one-element tensor, such as a loss.</summary>
     public float Value => Length == 1
-        ? Span[0]
+        ? ReadOnlySpan[0]
         : throw new InvalidOperationException($"Tensor.Value: the shape {Shape} has {Length} elements, not one.");
 
     /// <summary>An ordinary tensor with the same numbers, without history.</summary>
-    public Tensor Clone() => new(Shape, Span);
+    public Tensor Clone() => new(Shape, ReadOnlySpan);
 
     /// <summary>A tensor of the given shape filled with one value.</summary>
     public static Tensor Full(Shape shape, float value)
@@ -115,7 +137,46 @@ public sealed unsafe class Tensor
     public static Tensor Scalar(float value) => Full(new Shape(1), value);
 
     /// <summary>Sets the gradient to zero (keeping its memory).</summary>
-    public void ZeroGrad() => Grad?.Span.Clear();
+    public void ZeroGrad() => Grad?.Clear();
+
+    /// <summary>Sets all elements to zero, where they lie.</summary>
+    public void Clear()
+    {
+        if (GpuSupport.IsSupported && Gpu is { } gpu)
+        {
+            gpu.Clear(gpu.Write(this));
+        }
+        else
+        {
+            Span.Clear();
+        }
+    }
+
+    /// <summary>Brings the numbers to a device, from where on ops on this tensor compute there. Nothing happens where they lie there already.</summary>
+    public void MoveTo(Device device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        if (device == Device)
+        {
+            return;
+        }
+
+        if (device == Device.Cpu)
+        {
+            _ = Span;
+        }
+        else
+        {
+            Buffer.OnDevice(device, writes: true, overwrites: false);
+        }
+    }
+
+    /// <summary>The device's memory for this tensor, and where in it the first element lies.</summary>
+    internal DeviceMemory OnDevice(Device device, bool writes, bool overwrites, out int start)
+    {
+        start = offset;
+        return Buffer.OnDevice(device, writes, overwrites && !sharesBuffer && offset == 0);
+    }
 
     /// <summary>
     /// The tensor into which a backward pass adds: the gradient, made of zeros at first use. For authors of ops.
@@ -125,7 +186,7 @@ public sealed unsafe class Tensor
         Tensor sink = GradSink(out bool fresh);
         if (fresh)
         {
-            sink.Span.Clear();
+            sink.Clear();
         }
 
         return sink;
@@ -149,7 +210,7 @@ public sealed unsafe class Tensor
         {
             // Another gradient is equal so far and uses the same memory: it keeps that, this one moves on to a copy.
             Tensor own = Grad.Owner!.Rent(Shape);
-            Grad.Span.CopyTo(own.Span);
+            Grad.CopyTo(own);
             Grad.buffer = null;
             shared.Users--;
             Grad = own;

@@ -62,8 +62,21 @@ public static class OpChecks
             .Check(Config.QuickThrowOnFailure.WithMaxTest(cases).WithReplay(((ulong)StableHash(op.Name)) | 1UL, 1UL));
     }
 
+    /// <summary>
+    /// Asks some random instances, forward and backward, on a device: its results against the plain twin, and that op and
+    /// gradients stayed on the device.
+    /// </summary>
+    public static void HoldsOn(Device? device, OpCase op, int cases = 12)
+    {
+        Assert.NotNull(device);
+        for (int i = 0; i < cases; i++)
+        {
+            CheckInstance(op, StableHash(op.Name) + (ulong)i, device);
+        }
+    }
+
     /// <summary>Asks all questions of the instance drawn from a seed.</summary>
-    public static void CheckInstance(OpCase op, ulong seed)
+    public static void CheckInstance(OpCase op, ulong seed, Device? device = null)
     {
         OpInstance instance = op.Draw(new RandomSource(seed));
         string label = $"{op.Name} (seed {seed}) {instance.Description} {string.Join(" ", instance.Inputs.Select(i => i.Shape))}";
@@ -78,20 +91,25 @@ public static class OpChecks
         }
 
         double[]?[] gradients = instance.PlainBackward(inputs, dy);
-        CentralDifferences(instance, inputs, dy, gradients, label, random);
+        if (device is null)
+        {
+            CentralDifferences(instance, inputs, dy, gradients, label, random);
+        }
 
         Tensor[] tensors = instance.Inputs.Select(i => new Tensor(i.Shape, i.Values.Select(v => (float)v).ToArray())).ToArray();
         for (int i = 0; i < tensors.Length; i++)
         {
             tensors[i].RequiresGrad = gradients[i] is not null;
+            tensors[i].MoveTo(device ?? Device.Cpu);
         }
 
         // Outside of a tape: values only.
-        AssertClose(y, instance.Fast(tensors).Span, KernelTolerance, $"{label}: value outside of a tape");
+        AssertClose(y, instance.Fast(tensors).ReadOnlySpan, KernelTolerance, $"{label}: value outside of a tape");
 
         using Tape tape = Tape.Start();
         Tensor fast = instance.Fast(tensors);
-        AssertClose(y, fast.Span, KernelTolerance, $"{label}: value");
+        AssertStays(fast, device, $"{label}: the value");
+        AssertClose(y, fast.ReadOnlySpan, KernelTolerance, $"{label}: value");
         if (gradients.All(g => g is null))
         {
             return;
@@ -103,7 +121,8 @@ public static class OpChecks
             if (gradients[i] is { } expected)
             {
                 Tensor found = tensors[i].Grad ?? new Tensor(tensors[i].Shape);
-                AssertClose(expected, found.Span, KernelTolerance, $"{label}: gradient of input {i}");
+                AssertStays(found, device, $"{label}: the gradient of input {i}");
+                AssertClose(expected, found.ReadOnlySpan, KernelTolerance, $"{label}: gradient of input {i}");
             }
         }
     }
@@ -127,6 +146,9 @@ public static class OpChecks
             }
         }
     }
+
+    private static void AssertStays(Tensor tensor, Device? device, string label) =>
+        Assert.True(device is null || tensor.Device == device, $"{label} is on {tensor.Device}, not on {device}.");
 
     private static void CentralDifferences(
         OpInstance instance, double[][] inputs, double[] dy, double[]?[] gradients, string label, RandomSource random)

@@ -42,6 +42,7 @@ internal sealed class BufferPool
             free[buffer.Capacity] = stack = new SizedStack();
         }
 
+        buffer.Forget();
         stack.Buffers.Push(buffer);
     }
 

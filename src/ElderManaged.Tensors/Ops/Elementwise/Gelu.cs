@@ -12,14 +12,12 @@ public static partial class Op
     {
         ArgumentNullException.ThrowIfNull(x);
         Tensor y = Tape.NewTensor(x.Shape);
-        RowBlocks.RunOfSize(RowBlocks.BlockOfExponentials, x.Length, (x, y), static (s, block) => ElementwiseDriver.Map<GeluFormula>(block.Of(s.x), block.Of(s.y)));
+        Unary<GeluFormula>.Value(x, y);
         return !Tape.Wants(x)
             ? y
             : GradNode.Record("Gelu", y, x, static (x, y) =>
             {
-                Tensor dx = x.GradSink(out bool fresh);
-                RowBlocks.RunOfSize(RowBlocks.BlockOfExponentials, x.Length, (x, dy: y.Grad!, dx, fresh), static (s, block) =>
-                    ElementwiseDriver.AddSlope<GeluFormula>(block.Of(s.x), block.Of(s.dy), block.Of(s.dx), s.fresh));
+                Unary<GeluFormula>.Backward(x, y.Grad!);
             });
     }
 }

@@ -1,0 +1,153 @@
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace ElderManaged.Tensors;
+
+/// <summary>
+/// One opened GPU: its stream of work, its memory and its compiled kernels. Work is asked for in order and done in that order;
+/// only reading numbers back waits for it.
+/// </summary>
+/// <remarks>Safe to use from several threads: what they ask for is put into one order.</remarks>
+internal sealed class GpuDevice : Device
+{
+    private static int s_opened;
+
+    private readonly GpuMemoryPool pool;
+    private readonly ThreadLocal<GpuIndexRing> indices;
+    private DeviceTransfers transfers;
+    private bool disposed;
+
+    public GpuDevice(Accelerator accelerator, DeviceReport report)
+    {
+        Accelerator = accelerator;
+        Report = report;
+        Number = Interlocked.Increment(ref s_opened) - 1;
+        pool = new GpuMemoryPool(this);
+        indices = new ThreadLocal<GpuIndexRing>(() => new GpuIndexRing(this), trackAllValues: true);
+    }
+
+    public Accelerator Accelerator { get; }
+
+    /// <summary>Counts opened devices: kernels keep what was compiled for each in a slot of this number.</summary>
+    public int Number { get; }
+
+    public override DeviceReport Report { get; }
+
+    public override long AllocatedBytes => pool.AllocatedBytes;
+
+    /// <summary>Held while the driver is asked for something; ILGPU and OpenCL's kernel objects are not safe for several threads.</summary>
+    public object Gate { get; } = new();
+
+    public override DeviceTransfers Transfers
+    {
+        get
+        {
+            lock (Gate)
+            {
+                return transfers;
+            }
+        }
+    }
+
+    /// <summary>The numbers of a tensor, brought here if they are not, to be read by a kernel.</summary>
+    public ArrayView<float> Read(Tensor tensor) => View(tensor, writes: false, overwrites: false);
+
+    /// <summary>The room of a tensor, of which a kernel sets every element.</summary>
+    public ArrayView<float> Write(Tensor tensor) => View(tensor, writes: true, overwrites: true);
+
+    /// <summary>The numbers of a tensor, brought here if they are not, to be read and changed by a kernel.</summary>
+    public ArrayView<float> Update(Tensor tensor) => View(tensor, writes: true, overwrites: false);
+
+    /// <summary>The gradient of a tensor as a kernel adds to it, or sets it where <paramref name="fresh"/>.</summary>
+    public ArrayView<float> Sink(Tensor gradient, bool fresh) => View(gradient, writes: true, overwrites: fresh);
+
+    /// <summary>Brings row numbers, positions and the like here; valid for work that this thread asks for next.</summary>
+    public ArrayView<int> Indices(ReadOnlySpan<int> values) => indices.Value!.Upload(values);
+
+    /// <summary>Memory of its own, such as a weight's; returned when nothing refers to it.</summary>
+    public GpuMemory AllocateBytes(long bytes) => pool.Rent(bytes);
+
+    internal override DeviceMemory Allocate(int length) => pool.Rent(sizeof(float) * (long)length);
+
+    /// <summary>Sets memory to zero bytes.</summary>
+    public void Clear(ArrayView<float> view)
+    {
+        lock (Gate)
+        {
+            Try("clear memory", () => view.MemSetToZero(Bound().DefaultStream));
+        }
+    }
+
+    /// <summary>Copies within the device.</summary>
+    public void Copy(ArrayView<float> from, ArrayView<float> to)
+    {
+        lock (Gate)
+        {
+            Try("copy memory", () => to.CopyFrom(Bound().DefaultStream, from));
+        }
+    }
+
+    public override void Synchronize()
+    {
+        lock (Gate)
+        {
+            Try("finish its work", () => Bound().DefaultStream.Synchronize());
+        }
+    }
+
+    /// <summary>The accelerator, current on this thread. Call while holding <see cref="Gate"/>.</summary>
+    public Accelerator Bound()
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        Accelerator.Bind();
+        return Accelerator;
+    }
+
+    /// <summary>Copies to the device. Call while holding <see cref="Gate"/>.</summary>
+    public void CountUpload(long bytes) =>
+        transfers = transfers with { Uploads = transfers.Uploads + 1, UploadedBytes = transfers.UploadedBytes + bytes };
+
+    /// <summary>Copies from the device. Call while holding <see cref="Gate"/>.</summary>
+    public void CountDownload(long bytes) =>
+        transfers = transfers with { Downloads = transfers.Downloads + 1, DownloadedBytes = transfers.DownloadedBytes + bytes };
+
+    /// <summary>Turns a driver's failure into a message for people.</summary>
+    public void Try(string what, Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (AcceleratorException failure)
+        {
+            throw Lost(what, failure);
+        }
+    }
+
+    /// <summary>What to say when the driver failed while it should do something.</summary>
+    public DeviceException Lost(string what, Exception failure) => new(
+        $"The device {Report.Name} could not {what}: {failure.Message} It may have been lost or reset; what was acknowledged is in the journal. " +
+        $"Start again, with --device {DeviceKinds.Cpu} if it happens once more.",
+        failure);
+
+    protected override void Dispose(bool disposing)
+    {
+        lock (Gate)
+        {
+            if (!disposed)
+            {
+                disposed = true;
+                indices.Dispose();
+                Accelerator.Dispose(); // with all of its buffers and kernels
+            }
+        }
+
+        base.Dispose(disposing);
+    }
+
+    private ArrayView<float> View(Tensor tensor, bool writes, bool overwrites)
+    {
+        GpuMemory memory = (GpuMemory)tensor.OnDevice(this, writes, overwrites, out int start);
+        return memory.Floats.SubView(start, tensor.Length);
+    }
+}

@@ -1,0 +1,33 @@
+namespace ElderManaged.Tensors;
+
+/// <summary>Runs a formula that takes an exponential, forward and backward, on the device where its input lies.</summary>
+internal static class Unary<TFormula>
+    where TFormula : struct, IUnaryFormula
+{
+    /// <summary>y = f(x).</summary>
+    public static void Value(Tensor x, Tensor y)
+    {
+        if (GpuSupport.IsSupported && x.Gpu is { } gpu)
+        {
+            GpuElementwise.Map<TFormula>(gpu, x, y);
+            return;
+        }
+
+        RowBlocks.RunOfSize(RowBlocks.BlockOfExponentials, x.Length, (x, y), static (s, block) =>
+            ElementwiseDriver.Map<TFormula>(block.Of(s.x), block.Of(s.y)));
+    }
+
+    /// <summary>dx += f′(x)·dy.</summary>
+    public static void Backward(Tensor x, Tensor dy)
+    {
+        Tensor dx = x.GradSink(out bool fresh);
+        if (GpuSupport.IsSupported && x.Gpu is { } gpu)
+        {
+            GpuElementwise.AddSlope<TFormula>(gpu, x, dy, dx, fresh);
+            return;
+        }
+
+        RowBlocks.RunOfSize(RowBlocks.BlockOfExponentials, x.Length, (x, dy, dx, fresh), static (s, block) =>
+            ElementwiseDriver.AddSlope<TFormula>(block.Of(s.x), block.Of(s.dy), block.Of(s.dx), s.fresh));
+    }
+}

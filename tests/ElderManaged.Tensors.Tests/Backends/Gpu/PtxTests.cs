@@ -1,0 +1,29 @@
+using System.Reflection;
+using ElderManaged.Testing;
+using ILGPU.Runtime.Cuda;
+
+namespace ElderManaged.Tensors.Tests;
+
+/// <summary>Every kernel compiles for every generation of NVIDIA's GPUs, and its text shows what it should.</summary>
+public sealed class PtxTests
+{
+    [Fact]
+    public void EveryKernelCompilesForEveryArchitecture()
+    {
+        IReadOnlyList<MethodInfo> kernels = PtxText.AllKernels();
+        Assert.NotEmpty(kernels);
+        foreach (MethodInfo kernel in kernels)
+        {
+            foreach (CudaArchitecture architecture in PtxText.Architectures)
+            {
+                string ptx = PtxText.Of(kernel, architecture);
+                Assert.True(ptx.Contains(".entry", StringComparison.Ordinal), $"{GpuKernels.NameOf(kernel)} for {architecture}: no entry.");
+                Assert.False(ptx.Contains(".f64", StringComparison.Ordinal), $"{GpuKernels.NameOf(kernel)} for {architecture} computes in double precision, which is 32 to 64 times slower.");
+            }
+        }
+    }
+
+    [Fact]
+    public void FormulasUseFusedMultiplyAdd() =>
+        Assert.Contains("fma.rn.f32", PtxText.Of(GpuElementwise.UnaryKernels<GeluFormula>.Value.Method, CudaArchitecture.SM_80), StringComparison.Ordinal);
+}
