@@ -53,7 +53,6 @@ public static class Program
     private static int Run(IReadOnlyList<string> args, Terminal terminal, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(args);
-        GpuConnection.Open();
         Option<bool> verbose = new("--verbose") { Description = "Show the details of unexpected failures.", Recursive = true };
         RootCommand root = new("Edits the knowledge of a language model, and shows what it kept, generalised and left alone.")
         {

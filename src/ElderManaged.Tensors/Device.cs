@@ -43,7 +43,7 @@ public abstract class Device : IDisposable
             throw new DeviceException($"There is no device '{name}': say {DeviceKinds.Auto}, {DeviceKinds.Cpu}, {DeviceKinds.Cuda} or {DeviceKinds.OpenCL}.");
         }
 
-        if (GpuSupport.IsSupported)
+        if (GpuFeature.IsSupported)
         {
             return GpuDevices.Open(name, say);
         }
@@ -53,7 +53,7 @@ public abstract class Device : IDisposable
             return Cpu;
         }
 
-        throw new DeviceException($"This build computes on the processor only: {GpuSupport.Reason} Say --device {DeviceKinds.Cpu}.");
+        throw new DeviceException($"This program computes on the processor only. {GpuFeature.Reason} Say --device {DeviceKinds.Cpu}.");
     }
 
     /// <summary>Waits until everything asked of the device is done.</summary>

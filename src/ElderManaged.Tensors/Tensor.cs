@@ -82,13 +82,13 @@ public sealed unsafe class Tensor
     /// <summary>Where the numbers lie, and where ops on this tensor compute.</summary>
     public Device Device => Buffer.Device ?? Device.Cpu;
 
-    /// <summary>The GPU on which the numbers lie, or null. Ask for it behind <see cref="GpuSupport.IsSupported"/>.</summary>
+    /// <summary>The GPU on which the numbers lie, or null. Ask for it behind <see cref="GpuFeature.IsSupported"/>.</summary>
     internal GpuDevice? Gpu => Buffer.Device as GpuDevice;
 
     /// <summary>Copies the numbers to a tensor of the same length, without taking them from the device they lie on.</summary>
     internal void CopyTo(Tensor target)
     {
-        if (GpuSupport.IsSupported && Gpu is { } gpu)
+        if (GpuFeature.IsSupported && Gpu is { } gpu)
         {
             gpu.Copy(gpu.Read(this), gpu.Write(target));
         }
@@ -142,7 +142,7 @@ public sealed unsafe class Tensor
     /// <summary>Sets all elements to zero, where they lie.</summary>
     public void Clear()
     {
-        if (GpuSupport.IsSupported && Gpu is { } gpu)
+        if (GpuFeature.IsSupported && Gpu is { } gpu)
         {
             gpu.Clear(gpu.Write(this));
         }

@@ -4,14 +4,14 @@ using System.Runtime.InteropServices;
 namespace ElderManaged.Tensors;
 
 /// <summary>
-/// The devices of this machine. The processor is always in it; another assembly adds what it can find by
-/// <see cref="Register"/>, so that this one needs to know of no driver.
+/// The devices of this machine. The processor is always in it, GPUs are where this program has the GPU path; others may add what
+/// they find by <see cref="Register"/>.
 /// </summary>
 /// <remarks>Looking costs time, since drivers are loaded: nothing is asked before <see cref="Discover"/>. Safe to call from any thread.</remarks>
 public static class DeviceCatalog
 {
     private static readonly Lock Registration = new();
-    private static readonly List<Source> Sources = [];
+    private static readonly List<Source> Sources = GpuFeature.IsSupported ? [new Source("ILGPU", static () => GpuDevices.Reports)] : [];
 
     /// <summary>The names of the assemblies or backends that look for devices; empty where only the processor is supported.</summary>
     public static IReadOnlyList<string> Backends

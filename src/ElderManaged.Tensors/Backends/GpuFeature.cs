@@ -10,9 +10,14 @@ public static class GpuFeature
     public const string Switch = "ElderManaged.Gpu.IsSupported";
 
     /// <summary>
-    /// True where code can be made at run time and <see cref="Switch"/> is not set to false. Code that reaches a GPU assembly
-    /// stands behind this, so that a trimmed program without the feature leaves it out.
+    /// True where code can be made at run time and <see cref="Switch"/> is not set to false. Every way to the GPU path stands
+    /// behind this, so that a trimmed program without the feature leaves it out, and ILGPU with it.
     /// </summary>
     [FeatureSwitchDefinition(Switch)]
-    public static bool IsSupported => RuntimeFeature.IsDynamicCodeSupported && (!AppContext.TryGetSwitch(Switch, out bool on) || on);
+    public static bool IsSupported { get; } = RuntimeFeature.IsDynamicCodeSupported && (!AppContext.TryGetSwitch(Switch, out bool on) || on);
+
+    /// <summary>Where it is not supported: why, as a sentence.</summary>
+    public static string Reason => RuntimeFeature.IsDynamicCodeSupported
+        ? $"The switch {Switch} is off."
+        : "Kernels for a GPU are compiled at run time, which a program compiled ahead of time cannot do.";
 }

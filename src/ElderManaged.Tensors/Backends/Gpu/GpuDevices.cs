@@ -60,6 +60,7 @@ internal static class GpuDevices
     public static Context CreateContext(Action<Context.Builder>? extend = null) => Context.Create(builder =>
     {
         builder.EnableAlgorithms().Optimize(OptimizationLevel.O2).Cuda().OpenCL(_ => true);
+        GpuMath.Register(builder);
         extend?.Invoke(builder);
     });
 

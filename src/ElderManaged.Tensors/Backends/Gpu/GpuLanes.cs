@@ -18,7 +18,7 @@ internal readonly unsafe struct GpuLanes : ILanes<float>
     public static float Broadcast(float value) => value;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Fma(float a, float b, float c) => (a * b) + c; // ILGPU fuses this into one instruction
+    public static float Fma(float a, float b, float c) => GpuMath.Fma(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Add(float a, float b) => a + b;
@@ -54,6 +54,12 @@ internal readonly unsafe struct GpuLanes : ILanes<float>
         float second = Interop.IntAsFloat((uint)((whole - half + Lanes1.ExponentBias) << Lanes1.MantissaBits));
         return a * first * second;
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float PowerInBits(float number) => Interop.IntAsFloat((uint)((int)Interop.FloatAsInt(number) << Lanes1.MantissaBits));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float RoughMinusOneOver(float a) => Interop.IntAsFloat((uint)(Lanes1.RoughOneOver - (int)Interop.FloatAsInt(a)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Split(float x, out float exponent)

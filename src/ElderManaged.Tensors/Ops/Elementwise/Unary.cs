@@ -7,7 +7,7 @@ internal static class Unary<TFormula>
     /// <summary>y = f(x).</summary>
     public static void Value(Tensor x, Tensor y)
     {
-        if (GpuSupport.IsSupported && x.Gpu is { } gpu)
+        if (GpuFeature.IsSupported && x.Gpu is { } gpu)
         {
             GpuElementwise.Map<TFormula>(gpu, x, y);
             return;
@@ -21,7 +21,7 @@ internal static class Unary<TFormula>
     public static void Backward(Tensor x, Tensor dy)
     {
         Tensor dx = x.GradSink(out bool fresh);
-        if (GpuSupport.IsSupported && x.Gpu is { } gpu)
+        if (GpuFeature.IsSupported && x.Gpu is { } gpu)
         {
             GpuElementwise.AddSlope<TFormula>(gpu, x, dy, dx, fresh);
             return;
