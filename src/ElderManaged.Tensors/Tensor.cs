@@ -117,6 +117,9 @@ public sealed unsafe class Tensor
     /// <summary>One contiguous row.</summary>
     public Span<float> Row(int row) => Span.Slice(row * Columns, Columns);
 
+    /// <summary>One contiguous row, for reading only; see <see cref="ReadOnlySpan"/>.</summary>
+    public ReadOnlySpan<float> ReadOnlyRow(int row) => ReadOnlySpan.Slice(row * Columns, Columns);
+
     /// <summary>The single number of a one-element tensor, such as a loss.</summary>
     public float Value => Length == 1
         ? ReadOnlySpan[0]

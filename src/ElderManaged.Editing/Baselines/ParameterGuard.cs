@@ -14,7 +14,7 @@ internal sealed class ParameterGuard(IReadOnlyList<Parameter> parameters)
     {
         for (int i = 0; i < before.Length; i++)
         {
-            parameters[i].Value.Span.CopyTo(before[i]);
+            parameters[i].Value.ReadOnlySpan.CopyTo(before[i]);
         }
     }
 

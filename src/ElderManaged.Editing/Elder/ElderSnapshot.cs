@@ -67,7 +67,7 @@ public sealed class ElderSnapshot : IEditSnapshot
                     queries = new Tensor(new Shape(prompts.Count, x.Columns)); // outlives the block's scope
                     for (int s = 0; s < prompts.Count; s++)
                     {
-                        x.Row(layout.LastRow(s)).CopyTo(queries.Row(s));
+                        x.ReadOnlyRow(layout.LastRow(s)).CopyTo(queries.Row(s));
                     }
                 }
             },

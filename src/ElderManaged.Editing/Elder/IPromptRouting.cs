@@ -51,7 +51,7 @@ public sealed class RouterRouting(Mixture mixture, CodeBook codes, int active, i
         {
             (int distance, int nearest) = codes.Nearest(chosen[s].Code);
             ScopeDecision scope = nearest < 0 ? new ScopeDecision(false) : new ScopeDecision(distance < epsilon, codes.FactOf(nearest), distance);
-            result[s] = new RoutedPrompt(scope, chosen[s], [.. weights.SelectMany(w => w.Row(s).ToArray())]);
+            result[s] = new RoutedPrompt(scope, chosen[s], [.. weights.SelectMany(w => w.ReadOnlyRow(s).ToArray())]);
         }
 
         return result;

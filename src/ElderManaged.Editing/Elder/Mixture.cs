@@ -121,7 +121,7 @@ public sealed class Mixture
     }
 
     /// <summary>The numbers of all tensors, to go back to.</summary>
-    internal float[][] CopyValues() => [.. parameters.Select(p => p.Value.Span.ToArray())];
+    internal float[][] CopyValues() => [.. parameters.Select(p => p.Value.ReadOnlySpan.ToArray())];
 
     internal void RestoreValues(float[][] values)
     {
@@ -133,5 +133,5 @@ public sealed class Mixture
 
     /// <summary>The name of a tensor that holds an infinity or is not a number, or null.</summary>
     internal string? FindNotFinite() =>
-        parameters.FirstOrDefault(p => ((ReadOnlySpan<float>)p.Value.Span).IndexOfAnyExceptInRange(float.MinValue, float.MaxValue) >= 0)?.Name;
+        parameters.FirstOrDefault(p => p.Value.ReadOnlySpan.IndexOfAnyExceptInRange(float.MinValue, float.MaxValue) >= 0)?.Name;
 }

@@ -15,7 +15,7 @@ internal sealed class PreparedEdit
 
     private PreparedEdit(BlockAtSite at, int firstRow, int rows, int pastLength, KeyValueCache? past, int[] targets, float[] query)
     {
-        float[] Copy(Tensor x) => x.Span.Slice(firstRow * x.Columns, rows * x.Columns).ToArray();
+        float[] Copy(Tensor x) => x.ReadOnlySpan.Slice(firstRow * x.Columns, rows * x.Columns).ToArray();
 
         (Hidden, Input, Output) = (Copy(at.Hidden), Copy(at.Input), Copy(at.Output));
         (Rows, Past, PastLength, Targets, Query) = (rows, past, pastLength, targets, query);
@@ -87,7 +87,7 @@ internal sealed class PreparedEdit
             {
                 for (int s = 0; kind == Activation.FeedForwardInput && layer == first - 1 && s < queries.Length; s++)
                 {
-                    queries[s] = x.Row(layout.Starts[s] + edits[s].Prompt.Length - 1).ToArray();
+                    queries[s] = x.ReadOnlyRow(layout.Starts[s] + edits[s].Prompt.Length - 1).ToArray();
                 }
             },
         };

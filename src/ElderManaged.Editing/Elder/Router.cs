@@ -38,7 +38,7 @@ public static class Router
             for (int s = 0; s < prompts; s++)
             {
                 Span<int> best = chosen[l].AsSpan(s * active, active);
-                Tensors.TopK.Select(scores[l].Row(s), active, best);
+                Tensors.TopK.Select(scores[l].ReadOnlyRow(s), active, best);
                 best.Sort();
             }
         }
@@ -56,7 +56,7 @@ public static class Router
         {
             for (int l = 0; l < scores.Count; l++)
             {
-                Tensors.TopK.Select(scores[l].Row(s), active, chosen.AsSpan(l * active, active));
+                Tensors.TopK.Select(scores[l].ReadOnlyRow(s), active, chosen.AsSpan(l * active, active));
             }
 
             result[s] = new Allocation(chosen, scores.Count, scores[0].Columns);

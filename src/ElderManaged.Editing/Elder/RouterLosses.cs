@@ -46,7 +46,7 @@ public static class RouterLosses
             share.Clear();
             for (int i = 0; i < samples; i++)
             {
-                share[Op.ArgMax(s.Row(i))] += 1f / samples;
+                share[Op.ArgMax(s.ReadOnlyRow(i))] += 1f / samples;
             }
 
             // Σ_j f_j P_j = mean over samples of Σ_j f_j s_j; f counts, so no gradient flows through it.

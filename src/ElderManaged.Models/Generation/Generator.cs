@@ -60,7 +60,7 @@ public static class Generator
             for (int i = 0; i < active.Length; i++)
             {
                 int s = active[i];
-                int token = TokenSampler.Choose(logits.Row(i), options, random[s]);
+                int token = TokenSampler.Choose(logits.ReadOnlyRow(i), options, random[s]);
                 if (!options.IgnoreEnd && model.Config.EosTokenIds.Contains(token))
                 {
                     active[i] = -1 - s;

@@ -8,7 +8,7 @@ namespace ElderManaged.Models.Weights;
 /// <remarks>Matrices are widened and turned one at a time, while the file is written.</remarks>
 internal sealed class WeightSink(SafetensorsWriter writer, StoredType type)
 {
-    public void Add(string name, Tensor tensor) => AddValues(name, tensor.Shape, () => tensor.Span.ToArray());
+    public void Add(string name, Tensor tensor) => AddValues(name, tensor.Shape, () => tensor.ReadOnlySpan.ToArray());
 
     /// <summary>A table, under a name that is complete.</summary>
     public void Add(string name, TokenTable table) => AddMatrix(name, table.Head, transposed: false);

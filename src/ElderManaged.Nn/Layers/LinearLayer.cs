@@ -43,7 +43,7 @@ public sealed class TrainableLinear(Tensor weight, Tensor? bias) : LinearLayer
     public override Tensor Forward(Tensor x) => Op.Linear(x, Weight, Bias);
 
     /// <inheritdoc/>
-    public override void CopyWeightTo(Span<float> destination) => Weight.Span.CopyTo(destination);
+    public override void CopyWeightTo(Span<float> destination) => Weight.ReadOnlySpan.CopyTo(destination);
 }
 
 /// <summary>A linear layer whose weight never changes: packed once for the kernel and shared by threads.</summary>

@@ -69,7 +69,7 @@ public sealed class FtLEditor : IPersistentEditor
     public IEditSnapshot Current => current;
 
     /// <summary>Δ as it is now [out, in]; read it on the editing thread.</summary>
-    public ReadOnlySpan<float> Delta => delta.Span;
+    public ReadOnlySpan<float> Delta => delta.ReadOnlySpan;
 
     /// <inheritdoc/>
     public EditBatchResult Edit(IReadOnlyList<EncodedEdit> batch, CancellationToken cancellationToken = default)
@@ -133,7 +133,7 @@ public sealed class FtLEditor : IPersistentEditor
     // Packed for the kernel, and a copy: the snapshot never sees later batches.
     private void Publish() => current = batches == 0
         ? new AdapterSnapshot(Model, null)
-        : new AdapterSnapshot(Model, new FrozenAdapter(Layer, FrozenMatrix.FromDense(delta.Span, delta.Shape[0], delta.Shape[1])));
+        : new AdapterSnapshot(Model, new FrozenAdapter(Layer, FrozenMatrix.FromDense(delta.ReadOnlySpan, delta.Shape[0], delta.Shape[1])));
 
     private sealed class TrainedAdapter(int edited, Tensor delta) : IFeedForwardAdapter
     {

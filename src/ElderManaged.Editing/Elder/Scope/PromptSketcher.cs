@@ -87,6 +87,6 @@ public sealed class PromptSketcher
     private float[] Finish(Tensor hidden, Tensor ending, SequenceLayout layout, int s, int[] prompt)
     {
         float[] mean = SketchPooling.Pool(hidden, layout.Starts[s], prompt, calibration.LastSentence(prompt), calibration.TokenWeight);
-        return calibration.SketchWhitening.Sketch(mean, ending.Row(layout.LastRow(s)).ToArray());
+        return calibration.SketchWhitening.Sketch(mean, ending.ReadOnlyRow(layout.LastRow(s)).ToArray());
     }
 }

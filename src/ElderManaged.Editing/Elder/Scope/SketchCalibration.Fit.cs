@@ -77,7 +77,7 @@ public sealed partial class SketchCalibration
                 means[i] = SketchPooling.Pool(hidden, layout.Starts[s], prompts[i], words.LastSentence(prompts[i], options.FewestWords), TokenWeight);
                 if (i < lasts.Length)
                 {
-                    lasts[i] = ending.Row(layout.LastRow(s)).ToArray();
+                    lasts[i] = ending.ReadOnlyRow(layout.LastRow(s)).ToArray();
                 }
             }
 

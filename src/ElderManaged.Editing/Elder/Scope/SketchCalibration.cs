@@ -116,7 +116,7 @@ public sealed partial class SketchCalibration
         ForwardContext context = new(new SequenceLayout([ids.Length]));
         Tensor hidden = model.Blocks(model.Embed(ids, context), context, 0, layer + 1);
         // The first position carries huge values in many models, which would hide all else.
-        return hidden.Span[(ids.Length > 1 ? model.Width : 0)..].ToArray();
+        return hidden.ReadOnlySpan[(ids.Length > 1 ? model.Width : 0)..].ToArray();
     }
 
     private static double Distance(float[] expected, float[] actual)

@@ -53,7 +53,7 @@ internal static class SketchPooling
         {
             double w = weight(prompt[t]);
             total += w;
-            TensorPrimitives.MultiplyAdd(hidden.Row(start + t), (float)w, mean, mean);
+            TensorPrimitives.MultiplyAdd(hidden.ReadOnlyRow(start + t), (float)w, mean, mean);
         }
 
         TensorPrimitives.Multiply(mean, (float)(1 / total), mean);
