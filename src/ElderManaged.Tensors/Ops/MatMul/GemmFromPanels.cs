@@ -29,8 +29,13 @@ internal static unsafe class GemmFromPanels
     // Outputs for which dy is packed at once; for 512 rows that is 6 MB.
     private const int MaxSlab = 8 * PiecesPerSlice * Width;
 
-    // Strips of 12 inputs in one part: 96 inputs by 512 rows are 192 KB of sums.
-    private const int MaxStrips = 8;
+    // Strips of 12 inputs in one part, for up to 128 rows and for more: 192 inputs by 512 rows are 384 KB of sums. The longer
+    // a part's pieces of dx are, the less of its time goes into turning the sums.
+    private const int MaxStripsFewRows = 32;
+    private const int MaxStrips = 16;
+
+    // With at most this many panels of dy a strip of W is read where it lies; with more, copying it first pays.
+    private const int PanelsInPlace = 4;
 
     private const int MaxRows = 512;
 
@@ -61,14 +66,17 @@ internal static unsafe class GemmFromPanels
             return;
         }
 
-        product.Parts = (strips + MaxStrips - 1) / MaxStrips;
+        int most = rows <= PanelsInPlace * Width ? MaxStripsFewRows : MaxStrips;
+        product.Parts = (strips + most - 1) / most;
         product.Parts = Math.Min(strips, (product.Parts + threads - 1) / threads * threads);
+        int slabs = (outputs + MaxSlab - 1) / MaxSlab;
+        int slab = (((outputs + slabs - 1) / slabs) + Width - 1) / Width * Width;
         for (int i0 = 0; i0 < rows; i0 += MaxRows)
         {
-            for (int o0 = 0; o0 < outputs; o0 += MaxSlab)
+            for (int o0 = 0; o0 < outputs; o0 += slab)
             {
                 product.FirstOutput = o0;
-                product.Depth = Math.Min(MaxSlab, outputs - o0);
+                product.Depth = Math.Min(slab, outputs - o0);
                 product.Rows = Math.Min(MaxRows, rows - i0);
                 product.RowPanels = (product.Rows + Width - 1) / Width;
                 product.Dy = (nint)(dy + ((nint)i0 * outputs) + o0);
@@ -120,9 +128,13 @@ internal static unsafe class GemmFromPanels
                 Exchange(first, last, sums, load: true);
             }
 
+            // Slices of about the same depth: a kernel of few steps spends its time exchanging sums.
+            int pieces = (Depth + Width - 1) / Width;
+            int slices = (pieces + PiecesPerSlice - 1) / PiecesPerSlice;
+            int slice = (pieces + slices - 1) / slices * Width;
             for (int o = 0; o < Depth;)
             {
-                int depth = Math.Min(PiecesPerSlice * Width, Depth - o);
+                int depth = Math.Min(slice, Depth - o);
                 depth = depth > Width ? depth / Width * Width : depth; // whole pieces, or the rest of the last one
                 AddSlice(first, last, o, depth, sums, Accumulate || o > 0);
                 o += depth;
@@ -187,9 +199,9 @@ internal static unsafe class GemmFromPanels
                 int height = GemmKernels.KernelRows(Level, last - p);
                 float* strip = weight + ((nint)p * Width);
                 tile.A = strip;
-                if (RowPanels > 2)
+                if (RowPanels > PanelsInPlace)
                 {
-                    // Used more than twice. The pieces of a strip lie whole pages apart and compete for the same few lines of the cache.
+                    // Used often. The pieces of a strip lie whole pages apart and compete for the same few lines of the cache.
                     for (nint piece = 0; piece < tile.Pieces; piece++)
                     {
                         Unsafe.CopyBlockUnaligned(copy + (piece * height * Width), strip + (piece * pieceStride), (uint)(height * Width * sizeof(float)));

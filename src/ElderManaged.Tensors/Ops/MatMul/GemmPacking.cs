@@ -25,7 +25,11 @@ internal static unsafe class GemmPacking
             new Span<float>(target, checked((int)(k * width))).Clear();
         }
 
-        if (transposed)
+        if (transposed && columns == width && Avx.IsSupported)
+        {
+            TransposePanel(b, stride, k, target);
+        }
+        else if (transposed)
         {
             Transpose(b, stride, columns, k, target, width);
         }
@@ -165,6 +169,47 @@ internal static unsafe class GemmPacking
         }
     }
 
+    /// <summary>
+    /// A whole panel, 16 steps of k at a time: one line of the cache from each of the 32 rows becomes 2 KB that are written once.
+    /// Row after row would bring the panel into the first-level cache four times; and rows that lie a multiple of 4 KB apart
+    /// share so few lines there that only what is used up at once survives.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void TransposePanel(float* source, nint stride, nint k, float* target)
+    {
+        const int width = GemmKernels.PanelWidth;
+        const int lines = 16 * 4; // how far ahead is fetched: the hardware follows fewer rows than these
+        nint p = 0;
+        for (; p + 16 <= k; p += 16)
+        {
+            float* s = source + p;
+            float* t = target + (p * width);
+            for (int j = 0; j < width; j += 8)
+            {
+                float* s3 = s + (3 * stride);
+                float* s6 = s3 + (3 * stride);
+                Prefetch.Nearest(s + lines);
+                Prefetch.Nearest(s + stride + lines);
+                Prefetch.Nearest(s + (2 * stride) + lines);
+                Prefetch.Nearest(s3 + lines);
+                Prefetch.Nearest(s3 + stride + lines);
+                Prefetch.Nearest(s3 + (2 * stride) + lines);
+                Prefetch.Nearest(s6 + lines);
+                Prefetch.Nearest(s6 + stride + lines);
+                float* to = t + j;
+                for (int quarter = 0; quarter < 16; quarter += 4)
+                {
+                    Turn8By4(s + quarter, s3 + quarter, s6 + quarter, stride, to, width);
+                    to += 4 * width;
+                }
+
+                s += 8 * stride;
+            }
+        }
+
+        Transpose(source + p, stride, width, k - p, target + (p * width), width);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Transpose8(float* s, nint stride, nint k, float* t, nint targetStride)
     {
@@ -187,27 +232,31 @@ internal static unsafe class GemmPacking
 
             for (int half = 0; half < 8; half += 4)
             {
-                // Row i in the low half, row i + 4 in the high half.
-                float* q0 = s + p + half;
-                float* q3 = s3 + p + half;
-                float* q6 = s6 + p + half;
-                Vector256<float> r0 = Vector256.Create(Vector128.Load(q0), Vector128.Load(q3 + stride));
-                Vector256<float> r1 = Vector256.Create(Vector128.Load(q0 + stride), Vector128.Load(q3 + (2 * stride)));
-                Vector256<float> r2 = Vector256.Create(Vector128.Load(q0 + (2 * stride)), Vector128.Load(q6));
-                Vector256<float> r3 = Vector256.Create(Vector128.Load(q3), Vector128.Load(q6 + stride));
-                Vector256<double> low01 = Avx.UnpackLow(r0, r1).AsDouble();
-                Vector256<double> high01 = Avx.UnpackHigh(r0, r1).AsDouble();
-                Vector256<double> low23 = Avx.UnpackLow(r2, r3).AsDouble();
-                Vector256<double> high23 = Avx.UnpackHigh(r2, r3).AsDouble();
-                Avx.UnpackLow(low01, low23).AsSingle().Store(t);
-                Avx.UnpackHigh(low01, low23).AsSingle().Store(t + targetStride);
-                Avx.UnpackLow(high01, high23).AsSingle().Store(t + (2 * targetStride));
-                Avx.UnpackHigh(high01, high23).AsSingle().Store(t + (3 * targetStride));
+                Turn8By4(s + p + half, s3 + p + half, s6 + p + half, stride, t, targetStride);
                 t += 4 * targetStride;
             }
         }
 
         TransposeRest(s + p, stride, 8, k - p, t, targetStride);
+    }
+
+    // Four elements of eight rows, which begin at q0 (rows 0 to 2), q3 and q6, become eight side by side at t, four times.
+    // Row i is in the low half of a register, row i + 4 in the high half; two rounds of zipping turn them.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Turn8By4(float* q0, float* q3, float* q6, nint stride, float* t, nint targetStride)
+    {
+        Vector256<float> r0 = Vector256.Create(Vector128.Load(q0), Vector128.Load(q3 + stride));
+        Vector256<float> r1 = Vector256.Create(Vector128.Load(q0 + stride), Vector128.Load(q3 + (2 * stride)));
+        Vector256<float> r2 = Vector256.Create(Vector128.Load(q0 + (2 * stride)), Vector128.Load(q6));
+        Vector256<float> r3 = Vector256.Create(Vector128.Load(q3), Vector128.Load(q6 + stride));
+        Vector256<double> low01 = Avx.UnpackLow(r0, r1).AsDouble();
+        Vector256<double> high01 = Avx.UnpackHigh(r0, r1).AsDouble();
+        Vector256<double> low23 = Avx.UnpackLow(r2, r3).AsDouble();
+        Vector256<double> high23 = Avx.UnpackHigh(r2, r3).AsDouble();
+        Avx.UnpackLow(low01, low23).AsSingle().Store(t);
+        Avx.UnpackHigh(low01, low23).AsSingle().Store(t + targetStride);
+        Avx.UnpackLow(high01, high23).AsSingle().Store(t + (2 * targetStride));
+        Avx.UnpackHigh(high01, high23).AsSingle().Store(t + (3 * targetStride));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
