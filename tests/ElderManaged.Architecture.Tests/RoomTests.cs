@@ -9,7 +9,7 @@ public sealed class RoomTests
     // From left to right, with the packages that each room may use.
     private static readonly (Assembly Room, string[] Packages)[] House =
     [
-        (typeof(Tensors.Tensor).Assembly, ["System.Numerics.Tensors"]),
+        (typeof(Tensors.Tensor).Assembly, ["System.Numerics.Tensors", "ILGPU", "ILGPU.Algorithms"]),
         (typeof(Nn.Parameter).Assembly, ["System.Numerics.Tensors"]),
         (typeof(Models.TransformerModel).Assembly, ["System.Numerics.Tensors"]),
         (typeof(Editing.IModelEditor).Assembly, ["System.Numerics.Tensors"]),

@@ -59,10 +59,12 @@ internal static class GpuDevices
     /// <summary>A context with all backends; <paramref name="extend"/> adds simulated devices for tests.</summary>
     public static Context CreateContext(Action<Context.Builder>? extend = null) => Context.Create(builder =>
     {
-        builder.EnableAlgorithms().Optimize(OptimizationLevel.O2).Cuda().OpenCL(_ => true);
-        GpuMath.Register(builder);
+        Prepare(builder).Cuda().OpenCL(_ => true);
         extend?.Invoke(builder);
     });
+
+    /// <summary>A context without devices, which loads no driver: for compiling kernels to text.</summary>
+    public static Context CreateContextWithoutDevices() => Context.Create(builder => Prepare(builder));
 
     /// <summary>Opens an accelerator of ILGPU as a device.</summary>
     public static GpuDevice Create((DeviceReport Report, ILGPU.Runtime.Device Device) found)
@@ -111,6 +113,14 @@ internal static class GpuDevices
             NotForAuto = processor ? "it computes on the processor, where the engine's own kernels are faster." : null,
             Details = [("OpenCL C", $"{cl.CVersion}"), ("vendor", cl.VendorName), ("compute units", Number(cl.NumMultiprocessors)), ("shared memory per group", Number(cl.MaxSharedMemoryPerGroup))],
         };
+    }
+
+    // What kernels are compiled with, for a device or as text.
+    private static Context.Builder Prepare(Context.Builder builder)
+    {
+        builder.EnableAlgorithms().Optimize(OptimizationLevel.O2);
+        GpuMath.Register(builder);
+        return builder;
     }
 
     private static string Refusals() => string.Join(" ", Reports.Select(report => $"{report.Name}: {report.Refusal ?? report.NotForAuto}"));
