@@ -37,6 +37,24 @@ public abstract class TransformerModel
     /// <summary>The parameters by checkpoint name; empty for a frozen model.</summary>
     public IReadOnlyList<Parameter> Parameters { get; private protected set; } = [];
 
+    /// <summary>Where the model computes.</summary>
+    public Device Device { get; private set; } = Device.Cpu;
+
+    /// <summary>
+    /// Lets the model compute on a device from now on. Parameters are moved there; frozen weights keep their place on the host
+    /// and get a copy on the device, in the format they are stored in, when they are first used there.
+    /// </summary>
+    /// <remarks>Not while another thread uses the model.</remarks>
+    public void MoveTo(Device device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        Device = device;
+        foreach (Parameter parameter in Parameters)
+        {
+            parameter.Value.MoveTo(device);
+        }
+    }
+
     /// <summary>The layer to which editors attach at a site of a block.</summary>
     /// <exception cref="NotSupportedException">The architecture has no such layer.</exception>
     public abstract LinearLayer FeedForward(int layer, FeedForwardSite site);
@@ -183,6 +201,13 @@ public abstract class TransformerModel
 
     private protected abstract void Export(WeightSink sink);
 
+    /// <summary>Where the first ops have their input, all of them compute.</summary>
+    private protected Tensor Here(Tensor embedded)
+    {
+        embedded.MoveTo(Device);
+        return embedded;
+    }
+
     /// <summary>From the last block's attention on only the rows that are asked for are needed.</summary>
     private protected (Tensor Mixed, Tensor Hidden) KeepOutputRows(int layer, Tensor mixed, Tensor hidden, ForwardContext context) =>
         context.OutputRows is { } rows && layer == LayerCount - 1
@@ -198,7 +223,7 @@ public abstract class TransformerModel
         Tensor result = Tape.NewTensor(new Shape(rows, Width));
         using (Tape.Start(record: false))
         {
-            Block(layer, hidden, context).Span.CopyTo(result.Span);
+            Block(layer, hidden, context).CopyTo(result);
         }
 
         return result;

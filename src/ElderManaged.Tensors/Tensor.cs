@@ -86,8 +86,14 @@ public sealed unsafe class Tensor
     internal GpuDevice? Gpu => Buffer.Device as GpuDevice;
 
     /// <summary>Copies the numbers to a tensor of the same length, without taking them from the device they lie on.</summary>
-    internal void CopyTo(Tensor target)
+    public void CopyTo(Tensor target)
     {
+        ArgumentNullException.ThrowIfNull(target);
+        if (target.Length != Length)
+        {
+            throw new ArgumentException($"Tensor.CopyTo: the source {Shape} and the target {target.Shape} differ in length.");
+        }
+
         if (GpuFeature.IsSupported && Gpu is { } gpu)
         {
             gpu.Copy(gpu.Read(this), gpu.Write(target));

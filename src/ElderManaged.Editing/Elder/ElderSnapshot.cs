@@ -69,6 +69,8 @@ public sealed class ElderSnapshot : IEditSnapshot
                     {
                         x.ReadOnlyRow(layout.LastRow(s)).CopyTo(queries.Row(s));
                     }
+
+                    queries.MoveTo(model.Device);
                 }
             },
         };

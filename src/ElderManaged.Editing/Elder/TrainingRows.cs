@@ -120,6 +120,10 @@ internal sealed class TrainingRows(TransformerModel model, ElderOptions options)
         Targets.AsSpan(0, fresh).CopyTo(NewTargets);
         Targets.AsSpan(fresh).CopyTo(EarlierTargets);
         PackPast();
+        foreach (Tensor packed in (ReadOnlySpan<Tensor>)[hidden, input, output, queries])
+        {
+            packed.MoveTo(model.Device); // once for each change of what is trained on
+        }
     }
 
     private void CopyItem(int s, int row)

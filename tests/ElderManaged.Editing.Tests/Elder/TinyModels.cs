@@ -12,11 +12,13 @@ internal static class TinyModels
 {
     public const int Vocabulary = 61;
 
-    private static readonly Lazy<TransformerModel> LazyGpt2 = new(() => Frozen(new Gpt2Config
+    private static readonly Gpt2Config Gpt2Config = new()
     {
         VocabSize = Vocabulary, MaxPositions = 40, HiddenSize = 32, InnerSize = 128, LayerCount = 4, HeadCount = 4,
         TieWordEmbeddings = true, LayerNormEpsilon = 1e-5f,
-    }));
+    };
+
+    private static readonly Lazy<TransformerModel> LazyGpt2 = new(() => Frozen(Gpt2Config));
 
     private static readonly Lazy<TransformerModel> LazyLlama = new(() => Frozen(new LlamaConfig
     {
@@ -27,6 +29,14 @@ internal static class TinyModels
     public static TransformerModel Gpt2 => LazyGpt2.Value;
 
     public static TransformerModel Llama => LazyLlama.Value;
+
+    /// <summary>Another one with the weights of <see cref="Gpt2"/>, on a device.</summary>
+    public static TransformerModel NewGpt2(Device device)
+    {
+        TransformerModel model = Frozen(Gpt2Config);
+        model.MoveTo(device);
+        return model;
+    }
 
     public static int[] Prompt(RandomSource random, int length = 0) =>
         [.. Enumerable.Range(0, length > 0 ? length : 3 + random.Next(6)).Select(_ => random.Next(Vocabulary))];

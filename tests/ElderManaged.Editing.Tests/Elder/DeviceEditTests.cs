@@ -1,0 +1,39 @@
+using ElderManaged.Editing.Elder;
+using ElderManaged.Models;
+using ElderManaged.Models.Generation;
+using ElderManaged.Tensors;
+using ElderManaged.Testing;
+using Device = ElderManaged.Tensors.Device;
+
+namespace ElderManaged.Editing.Tests.Elder;
+
+/// <summary>A batch of edits on a device is the batch of the processor: loss, LoRAs, scope and answers.</summary>
+public sealed class DeviceEditTests
+{
+    [OpenCLFact]
+    public void PaperBatchOnOpenCLIsTheProcessorsBatch() => SameBatch(ElderOptions.Paper(TinyModels.Gpt2) with { LearningRate = 1e-2f, Epsilon = 2, Seed = 1, Iterations = 5 });
+
+    [OpenCLFact]
+    public void DefaultBatchOnOpenCLIsTheProcessorsBatch() => SameBatch(
+        ElderOptions.Default(TinyModels.Gpt2) with { LearningRate = 1e-2f, Iterations = 5, LeadingSentences = [[3, 4, 5], [6, 7, 8, 9]], Seed = 1 });
+
+    private static void SameBatch(ElderOptions options)
+    {
+        EncodedEdit[] edits = TinyModels.Edits(1, 4);
+        ElderEditor expected = new(TinyModels.NewGpt2(Device.Cpu), options), found = new(TinyModels.NewGpt2(TestDevices.OpenCL!), options);
+        EditBatchResult left = expected.Edit(edits), right = found.Edit(edits);
+        Assert.Equal(left.Iterations, right.Iterations);
+        Assert.InRange(Math.Abs(left.FinalLoss - right.FinalLoss) / left.FinalLoss, 0, 1e-4);
+        foreach ((float[] a, float[] b) in expected.Mixture.CopyValues().Zip(found.Mixture.CopyValues()))
+        {
+            // Adam's first steps have the size of the rate whatever the gradient's size, so the weights may differ more than the loss.
+            OpChecks.AssertClose(Array.ConvertAll(a, v => (double)v), b, 2e-3, "a tensor of the mixture");
+        }
+
+        int[][] prompts = [.. edits.Select(e => e.Prompt), [9, 8, 7, 6]];
+        EditedPrompts one = expected.Current.Prepare(prompts), other = found.Current.Prepare(prompts);
+        Assert.Equal(one.Scope.Select(s => s.InScope), other.Scope.Select(s => s.InScope));
+        GenerationOptions generation = new() { MaxTokens = 4, IgnoreEnd = true };
+        Assert.Equal(Generator.Generate(one, generation), Generator.Generate(other, generation));
+    }
+}
