@@ -40,7 +40,7 @@ public sealed class RealModelTests
         Assert.Equal(new Readings(0, 0), before.Result.Reliability);
         Assert.Equal(new Readings(1, 1), after.Result.Reliability);
         Assert.Equal((1.0, 1.0), (after.Result.ScopeRecall!.Value, after.Result.DeferralOfUnedited!.Value));
-        Assert.Equal(6 * 32 * (576 + 1536), after.Result.AddedParameters);
+        Assert.Equal(6 * 64 * (576 + 1536), after.Result.AddedParameters);
         Assert.All(Unrelated.Take(3), prompt => Assert.Equal(model.Ask(prompt, 6).Text, session.Ask(prompt, 6).Text));
     }
 
