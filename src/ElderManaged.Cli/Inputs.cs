@@ -27,6 +27,37 @@ internal static class Inputs
         Description = "Threads to compute with; the results do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount,
     };
 
+    public static Option<string> Device() => new("--device")
+    {
+        Description = $"Where to compute: {DeviceKinds.Auto} (the best GPU that will do, else the processor), {DeviceKinds.Cpu}, {DeviceKinds.Cuda} or {DeviceKinds.OpenCL}.",
+        DefaultValueFactory = _ => DeviceKinds.Auto,
+    };
+
+    /// <summary>
+    /// Opens a device. Which GPU <c>auto</c> takes is said on standard error, and so is that it falls back to the processor though
+    /// there is a GPU; where there is none, nothing is said.
+    /// </summary>
+    public static Device OpenDevice(string name, Terminal terminal)
+    {
+        string? said = null;
+        Device device;
+        try
+        {
+            device = Tensors.Device.Open(name, text => said = text);
+        }
+        catch (Exception exception) when (exception is DeviceException or ArgumentException)
+        {
+            throw new UsageException($"--device is {name}. {exception.Message}");
+        }
+
+        if (said is not null && (device != Tensors.Device.Cpu || DeviceCatalog.Discover().Any(report => report.Kind != DeviceKinds.Cpu && report.NotForAuto is null)))
+        {
+            terminal.Complain(said);
+        }
+
+        return device;
+    }
+
     public static void UseThreads(int threads) => CpuThreads.Count = InRange("--threads", threads, 1, MostThreads);
 
     public static int InRange(string option, int value, int least, int most) => value >= least && value <= most
@@ -71,12 +102,12 @@ internal static class Inputs
     }
 
     /// <summary>Loads a model; on a screen, a line shows how far it is.</summary>
-    public static ElderModel LoadModel(string folder, Terminal terminal, bool silent = false)
+    public static ElderModel LoadModel(string folder, Terminal terminal, Device device, bool silent = false)
     {
         string path = FindModel(folder);
         if (silent || !terminal.ErrorIsScreen)
         {
-            return ElderModel.Load(path);
+            return ElderModel.Load(path, new LoadOptions { Device = device });
         }
 
         long all;
@@ -86,6 +117,6 @@ internal static class Inputs
         }
 
         using LoadLine line = new(terminal, all);
-        return ElderModel.Load(path, new LoadOptions { Progress = line });
+        return ElderModel.Load(path, new LoadOptions { Device = device, Progress = line });
     }
 }

@@ -7,6 +7,7 @@ using ElderManaged.Editing;
 using ElderManaged.Evaluation.Datasets;
 using ElderManaged.Models.Checkpoints;
 using ElderManaged.Models.Hub;
+using ElderManaged.Tensors;
 
 namespace ElderManaged.Cli;
 
@@ -87,6 +88,12 @@ public static class Program
         {
             terminal.Complain(exception.Message);
             return BadInput;
+        }
+        catch (DeviceException exception)
+        {
+            // Out of memory or lost in the middle: the message has the remedy.
+            terminal.Complain(exception.Message);
+            return Failure;
         }
 #pragma warning disable CA1031 // the last place where a failure can be told in one line instead of a crash
         catch (Exception exception)

@@ -106,7 +106,7 @@ public sealed class KeyValueCache
         {
             int width = keys.Columns;
             int start = layout.Starts[s] * width, length = layout.Lengths[s] * width;
-            segments[layer][s].Append(keys.Span.Slice(start, length), values.Span.Slice(start, length));
+            segments[layer][s].Append(keys.ReadOnlySpan.Slice(start, length), values.ReadOnlySpan.Slice(start, length));
         }
     }
 }

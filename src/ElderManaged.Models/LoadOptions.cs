@@ -15,6 +15,9 @@ public sealed record LoadOptions
     /// </summary>
     public StoredNumbers? Weights { get; init; }
 
+    /// <summary>Where the model computes; see <see cref="TransformerModel.MoveTo"/>.</summary>
+    public Device Device { get; init; } = Device.Cpu;
+
     /// <summary>Told the bytes of weights read so far; compare with the sum of <c>Checkpoint.Entries</c>.</summary>
     public IProgress<long>? Progress { get; init; }
 

@@ -154,7 +154,10 @@ public abstract class TransformerModel
     public static TransformerModel Load(Checkpoint checkpoint, LoadOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        return Create(checkpoint.Config, new FrozenWeights(checkpoint, options ?? LoadOptions.Default));
+        options ??= LoadOptions.Default;
+        TransformerModel model = Create(checkpoint.Config, new FrozenWeights(checkpoint, options));
+        model.MoveTo(options.Device);
+        return model;
     }
 
     /// <summary>Loads a model in any of the <see cref="ModelFormats"/>, with float32 parameters that can be trained.</summary>

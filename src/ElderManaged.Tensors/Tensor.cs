@@ -100,7 +100,7 @@ public sealed unsafe class Tensor
         }
         else
         {
-            Span.CopyTo(target.Span);
+            ReadOnlySpan.CopyTo(target.Span);
         }
     }
 
@@ -131,8 +131,13 @@ public sealed unsafe class Tensor
         ? ReadOnlySpan[0]
         : throw new InvalidOperationException($"Tensor.Value: the shape {Shape} has {Length} elements, not one.");
 
-    /// <summary>An ordinary tensor with the same numbers, without history.</summary>
-    public Tensor Clone() => new(Shape, ReadOnlySpan);
+    /// <summary>An ordinary tensor with the same numbers, without history, that lies where this one does.</summary>
+    public Tensor Clone()
+    {
+        Tensor copy = new(Shape, new FloatBuffer(Shape.Length, zeroed: false));
+        CopyTo(copy);
+        return copy;
+    }
 
     /// <summary>A tensor of the given shape filled with one value.</summary>
     public static Tensor Full(Shape shape, float value)
@@ -161,7 +166,11 @@ public sealed unsafe class Tensor
         }
     }
 
-    /// <summary>Brings the numbers to a device, from where on ops on this tensor compute there. Nothing happens where they lie there already.</summary>
+    /// <summary>
+    /// Brings the numbers to a device, from where on ops on this tensor compute there. Nothing happens where they lie there already.
+    /// Until the device changes them, reading or setting them on the host costs no transfer back.
+    /// </summary>
+    /// <param name="device">The device.</param>
     public void MoveTo(Device device)
     {
         ArgumentNullException.ThrowIfNull(device);
@@ -176,7 +185,7 @@ public sealed unsafe class Tensor
         }
         else
         {
-            Buffer.OnDevice(device, writes: true, overwrites: false);
+            Buffer.OnDevice(device, writes: false, overwrites: false);
         }
     }
 

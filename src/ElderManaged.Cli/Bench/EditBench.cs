@@ -60,6 +60,12 @@ internal sealed class EditBench(TransformerModel model, ElderOptions options, Ac
 
             iterations.AddRange(watch.Seconds);
             allocated.AddRange(watch.Allocated);
+            if (model.Device != Device.Cpu)
+            {
+                (products[b], whole[b], operations) = (double.NaN, double.NaN, double.NaN); // the log knows the processor's products only
+                continue;
+            }
+
             products[b] = Statistics.MedianSeconds(watch.OneIteration!.Replay);
             whole[b] = Statistics.MedianSeconds(watch.UntilFirst!.Replay) + ((options.Iterations - 1) * products[b]);
             operations = watch.OneIteration.Operations;

@@ -41,7 +41,8 @@ internal static class GenerateBench
             Generator.Generate(batch, new GenerationOptions { MaxTokens = 1, IgnoreEnd = true }, cancellationToken: cancellationToken);
         }
 
-        double weightBytes = log.Matrices.Sum(m => (double)m.Numbers.ByteCount((long)m.OutFeatures * m.InFeatures));
+        bool alone = model.Device == Device.Cpu; // products are noted, and memory is read, on the processor only
+        double weightBytes = !alone ? double.NaN : log.Matrices.Sum(m => (double)m.Numbers.ByteCount((long)m.OutFeatures * m.InFeatures));
         Generator.Generate(batch, new GenerationOptions { MaxTokens = WarmUpTokens, IgnoreEnd = true }, cancellationToken: cancellationToken);
 
         List<double> prompts = [], each = [], products = [], allocated = [], bandwidths = [];
@@ -71,8 +72,11 @@ internal static class GenerateBench
             // The first also sets up the loop.
             each.AddRange(seconds.Skip(1).Take(done - 1));
             allocated.AddRange(bytes.Skip(1).Take(done - 1).Select(b => (double)b));
-            products.Add(Statistics.MedianSeconds(log.Replay));
-            bandwidths.Add(ReadBandwidth.Measure(weightBytes));
+            if (alone)
+            {
+                products.Add(Statistics.MedianSeconds(log.Replay));
+                bandwidths.Add(ReadBandwidth.Measure(weightBytes));
+            }
         }
 
         return new GenerateBenchResult(

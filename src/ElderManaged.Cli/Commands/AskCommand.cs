@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using ElderManaged.Editing;
+using ElderManaged.Tensors;
 
 namespace ElderManaged.Cli.Commands;
 
@@ -15,14 +16,16 @@ internal static class AskCommand
         Option<string> state = new("--state") { Description = "The folder that elder edit wrote.", Required = true };
         Option<int> tokens = new("--max-tokens") { Description = "The most tokens of the answer.", DefaultValueFactory = _ => 20 };
         Option<int> threads = Inputs.Threads();
+        Option<string> device = Inputs.Device();
         Option<bool> json = Inputs.Json();
-        Command command = new("ask", "Answers a prompt from an edited state and says whether it was in scope.") { prompt, model, state, tokens, threads, json };
+        Command command = new("ask", "Answers a prompt from an edited state and says whether it was in scope.") { prompt, model, state, tokens, threads, device, json };
         command.SetAction(parsed =>
         {
             Inputs.UseThreads(parsed.GetValue(threads));
             int most = Inputs.InRange("--max-tokens", parsed.GetValue(tokens), 1, int.MaxValue);
             string asked = parsed.GetValue(prompt)!;
-            ElderModel loaded = Inputs.LoadModel(parsed.GetValue(model)!, terminal, parsed.GetValue(json));
+            using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, terminal);
+            ElderModel loaded = Inputs.LoadModel(parsed.GetValue(model)!, terminal, computing, parsed.GetValue(json));
             using EditorSession session = loaded.OpenSession(parsed.GetValue(state)!, cancellationToken);
             Answer answer = session.Ask(asked, most, cancellationToken);
             if (parsed.GetValue(json))

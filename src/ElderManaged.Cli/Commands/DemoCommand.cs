@@ -30,11 +30,12 @@ internal static class DemoCommand
         };
         Option<ulong> seed = Inputs.Seed();
         Option<int> threads = Inputs.Threads();
+        Option<string> device = Inputs.Device();
         Option<bool> json = Inputs.Json();
         Option<string> report = new("--report") { Description = "The HTML file to write.", DefaultValueFactory = _ => "report.html" };
         Command command = new("demo", "Streams counterfactual edits into the small base model with every method and compares what comes of it.")
         {
-            model, edits, methods, seed, threads, json, report,
+            model, edits, methods, seed, threads, device, json, report,
         };
         command.SetAction(parsed =>
         {
@@ -46,13 +47,14 @@ internal static class DemoCommand
                 Inputs.OneOf("--methods", name, EditMethods.All);
             }
 
-            return Run(terminal, parsed.GetValue(model)!, names, options, parsed.GetValue(json), Path.GetFullPath(parsed.GetValue(report)!), cancellationToken);
+            using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, terminal);
+            return Run(terminal, parsed.GetValue(model)!, computing, names, options, parsed.GetValue(json), Path.GetFullPath(parsed.GetValue(report)!), cancellationToken);
         });
         return command;
     }
 
     private static int Run(
-        Terminal terminal, string modelFolder, IReadOnlyList<string> methods, DemoOptions options, bool json, string report, CancellationToken cancellationToken)
+        Terminal terminal, string modelFolder, Device device, IReadOnlyList<string> methods, DemoOptions options, bool json, string report, CancellationToken cancellationToken)
     {
         if (Directory.Exists(report) || !Directory.Exists(Path.GetDirectoryName(report)))
         {
@@ -60,7 +62,7 @@ internal static class DemoCommand
         }
 
         Stopwatch watch = Stopwatch.StartNew();
-        ElderModel model = Inputs.LoadModel(modelFolder, terminal);
+        ElderModel model = Inputs.LoadModel(modelFolder, terminal, device);
         FactWorld world = FactWorld.Load(Path.Combine(model.Folder!, "world"));
         TaskSuite tasks = TaskSuite.Load(Path.Combine(model.Folder!, "tasks"), options.TaskExamples);
         DemoPlan plan = DemoPlan.Create(world, tasks, options);

@@ -9,6 +9,7 @@ using ElderManaged.Evaluation.Harness;
 using ElderManaged.Evaluation.Reports;
 using ElderManaged.Evaluation.Tasks;
 using ElderManaged.Models.Hub;
+using ElderManaged.Tensors;
 
 namespace ElderManaged.Cli.Commands;
 
@@ -30,6 +31,8 @@ internal static class EditCommand
         public int TaskExamples { get; init; }
 
         public bool Evaluate { get; init; }
+
+        public required string Device { get; init; }
     }
 
     public static Command Create(Terminal terminal, CancellationToken cancellationToken)
@@ -49,11 +52,12 @@ internal static class EditCommand
         Option<bool> learnOnly = new("--learn-only") { Description = "Learn and save, but ask nothing afterwards." };
         Option<ulong> seed = Inputs.Seed();
         Option<int> threads = Inputs.Threads();
+        Option<string> device = Inputs.Device();
         Option<bool> resume = new("--resume") { Description = "Go on after the last finished batch of the state in --out." };
         Option<bool> json = Inputs.Json();
         Command command = new("edit", "Edits a model with the records of a file, evaluates it and saves the edited state.")
         {
-            model, edits, data, output, limit, preset, rate, iterations, batch, target, tasks, taskExamples, learnOnly, seed, threads, resume, json,
+            model, edits, data, output, limit, preset, rate, iterations, batch, target, tasks, taskExamples, learnOnly, seed, threads, device, resume, json,
         };
         command.SetAction(parsed =>
         {
@@ -72,6 +76,7 @@ internal static class EditCommand
                 Tasks = parsed.GetValue(tasks),
                 TaskExamples = Inputs.InRange("--task-examples", parsed.GetValue(taskExamples), 1, int.MaxValue),
                 Evaluate = !parsed.GetValue(learnOnly),
+                Device = parsed.GetValue(device)!,
             };
             return Run(terminal, settings, cancellationToken);
         });
@@ -92,7 +97,8 @@ internal static class EditCommand
             ZsreTarget = settings.Target, Limit = (int)Math.Min(int.MaxValue, (long)settings.Limit + UneditedFacts), RequireRephrasing = true,
         });
         EditRecord[] edited = [.. dataset.Records.Take(settings.Limit)];
-        ElderModel model = Inputs.LoadModel(settings.Model, terminal, settings.Json);
+        using Device device = Inputs.OpenDevice(settings.Device, terminal);
+        ElderModel model = Inputs.LoadModel(settings.Model, terminal, device, settings.Json);
         EditRequest[] requests = [.. edited.Select(r => r.Edit)];
         EditEvaluation evaluation = Evaluation(model, dataset, edited, settings);
         using ProgressLine progress = new(terminal);

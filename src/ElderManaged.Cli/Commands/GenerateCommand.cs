@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using ElderManaged.Editing;
 using ElderManaged.Models.Generation;
+using ElderManaged.Tensors;
 
 namespace ElderManaged.Cli.Commands;
 
@@ -19,10 +20,11 @@ internal static class GenerateCommand
         Option<ulong> seed = Inputs.Seed();
         Option<bool> ignoreEnd = new("--ignore-end") { Description = "Go on past an end token." };
         Option<int> threads = Inputs.Threads();
+        Option<string> device = Inputs.Device();
         Option<bool> json = Inputs.Json();
         Command command = new("generate", "Continues a text with the base model, without any edits.")
         {
-            prompt, model, tokens, temperature, topK, topP, seed, ignoreEnd, threads, json,
+            prompt, model, tokens, temperature, topK, topP, seed, ignoreEnd, threads, device, json,
         };
         command.SetAction(parsed =>
         {
@@ -36,7 +38,8 @@ internal static class GenerateCommand
                 Seed = parsed.GetValue(seed),
                 IgnoreEnd = parsed.GetValue(ignoreEnd),
             };
-            ElderModel loaded = Inputs.LoadModel(parsed.GetValue(model)!, terminal, parsed.GetValue(json));
+            using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, terminal);
+            ElderModel loaded = Inputs.LoadModel(parsed.GetValue(model)!, terminal, computing, parsed.GetValue(json));
             PromptBatch batch = PromptBatch.OfBase(loaded.Transformer, [loaded.Encoder.EncodePrompt(parsed.GetValue(prompt)!)]);
             int[] ids = Generator.Generate(batch, options, cancellationToken: cancellationToken)[0];
             string text = loaded.Tokenizer.Decode(ids);

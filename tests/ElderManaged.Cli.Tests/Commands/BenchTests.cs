@@ -6,7 +6,7 @@ public sealed class BenchTests
 {
     private static readonly string[] GenerateFields =
     [
-        "model", "threads", "promptTokens", "promptSeconds", "promptTokensPerSecond", "tokens", "secondsPerToken", "tokensPerSecond",
+        "model", "threads", "device", "promptTokens", "promptSeconds", "promptTokensPerSecond", "tokens", "secondsPerToken", "tokensPerSecond",
         "productSecondsPerToken", "weightBytesPerToken", "readBytesPerSecond", "ratio", "allocatedBytesPerToken", "peakMemoryBytes",
     ];
 
@@ -20,7 +20,7 @@ public sealed class BenchTests
         JsonElement json = outcome.Json;
         Assert.Equal(
             [
-                "model", "preset", "threads", "layers", "iterations", "secondsPerBatch", "batchProductSeconds", "batchRatio", "secondsPerIteration",
+                "model", "preset", "threads", "device", "layers", "iterations", "secondsPerBatch", "batchProductSeconds", "batchRatio", "secondsPerIteration",
                 "iterationProductSeconds", "iterationRatio", "productGflops", "tokensPerSecond", "allocatedBytesPerIteration", "peakMemoryBytes",
             ],
             json.EnumerateObject().Select(p => p.Name));

@@ -4,6 +4,7 @@ using System.Text.Json;
 using ElderManaged.Cli.Bench;
 using ElderManaged.Editing.Elder;
 using ElderManaged.Models;
+using ElderManaged.Tensors;
 
 namespace ElderManaged.Cli.Commands.Bench;
 
@@ -23,10 +24,11 @@ internal static class BenchEditCommand
         Option<int> iterations = new("--iterations") { Description = "Iterations of a batch; none is left out.", DefaultValueFactory = _ => 50 };
         Option<int> batches = new("--batches") { Description = "Timed batches.", DefaultValueFactory = _ => 1 };
         Option<int> threads = Inputs.Threads();
+        Option<string> device = Inputs.Device();
         Option<bool> json = Inputs.Json();
         Command command = new("edit", "Times batches of four edits, and the loop's own matrix products alone.")
         {
-            shape, dtype, preset, iterations, batches, threads, json,
+            shape, dtype, preset, iterations, batches, threads, device, json,
         };
         command.SetAction(parsed =>
         {
@@ -34,7 +36,8 @@ internal static class BenchEditCommand
             Inputs.UseThreads(used);
             string name = parsed.GetValue(shape)!, format = parsed.GetValue(dtype)!, settings = Inputs.OneOf("--preset", parsed.GetValue(preset)!, Presets);
             int timed = Inputs.InRange("--batches", parsed.GetValue(batches), 1, 10_000);
-            TransformerModel model = BenchOptions.Make(terminal, name, format);
+            using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, terminal);
+            TransformerModel model = BenchOptions.Make(terminal, name, format, computing);
             ElderOptions options = (settings == "paper" ? ElderOptions.Paper(model) : ElderOptions.Default(model)) with
             {
                 Iterations = wanted, EarlyStopProbability = null,
@@ -43,11 +46,11 @@ internal static class BenchEditCommand
             EditBenchResult result = bench.Run(timed);
             if (parsed.GetValue(json))
             {
-                terminal.Out.WriteLine(JsonOutput.Write(writer => Write(writer, $"{name} {format}", settings, used, options, bench, result)));
+                terminal.Out.WriteLine(JsonOutput.Write(writer => Write(writer, $"{name} {format}", computing, settings, used, options, bench, result)));
             }
             else
             {
-                Print(terminal.Out, $"{name} {format}", settings, used, options, bench, result);
+                Print(terminal.Out, $"{name} {format}", computing, settings, used, options, bench, result);
             }
 
             return Program.Success;
@@ -55,24 +58,34 @@ internal static class BenchEditCommand
         return command;
     }
 
-    private static void Print(TextWriter output, string model, string preset, int threads, ElderOptions options, EditBench bench, EditBenchResult r)
+    private static void Print(TextWriter output, string model, Device device, string preset, int threads, ElderOptions options, EditBench bench, EditBenchResult r)
     {
         CultureInfo c = CultureInfo.InvariantCulture;
-        output.WriteLine(string.Create(c, $"{model}, {preset}, {threads} thread(s), layers {options.Layers[0]} to {options.Layers[^1]}, {r.Iterations} iterations"));
+        output.WriteLine(string.Create(c, $"{model}, {preset}, {(device == Device.Cpu ? $"{threads} thread(s)" : device.ToString())}, layers {options.Layers[0]} to {options.Layers[^1]}, {r.Iterations} iterations"));
         output.WriteLine(string.Create(c, $"batch of 4 edits      {r.Batch:0.000} s, {bench.TokensOf(r.Iterations) / r.Batch:0} tokens/s"));
-        output.WriteLine(string.Create(c, $"  its products alone  {r.BatchProducts:0.000} s, ratio {r.Batch / r.BatchProducts:0.000}"));
+        bool alone = device == Device.Cpu; // products are noted and done again on the processor only
+        if (alone)
+        {
+            output.WriteLine(string.Create(c, $"  its products alone  {r.BatchProducts:0.000} s, ratio {r.Batch / r.BatchProducts:0.000}"));
+        }
+
         output.WriteLine(string.Create(c, $"iteration             {r.Iteration * 1e3:0.00} ms"));
-        output.WriteLine(string.Create(c, $"  its products alone  {r.IterationProducts * 1e3:0.00} ms ({r.IterationOperations / r.IterationProducts / 1e9:0} GFLOP/s), ratio {r.Iteration / r.IterationProducts:0.000}"));
+        if (alone)
+        {
+            output.WriteLine(string.Create(c, $"  its products alone  {r.IterationProducts * 1e3:0.00} ms ({r.IterationOperations / r.IterationProducts / 1e9:0} GFLOP/s), ratio {r.Iteration / r.IterationProducts:0.000}"));
+        }
+
         output.WriteLine(string.Create(c, $"allocated             {r.AllocatedPerIteration} bytes an iteration"));
         output.WriteLine(string.Create(c, $"peak memory           {Statistics.PeakMemory() / (double)(1 << 20):0} MiB"));
     }
 
     private static void Write(
-        Utf8JsonWriter json, string model, string preset, int threads, ElderOptions options, EditBench bench, EditBenchResult r)
+        Utf8JsonWriter json, string model, Device device, string preset, int threads, ElderOptions options, EditBench bench, EditBenchResult r)
     {
         json.WriteString("model", model);
         json.WriteString("preset", preset);
         json.WriteNumber("threads", threads);
+        json.WriteString("device", device.Report.Kind);
         json.WriteStartArray("layers");
         foreach (int layer in options.Layers)
         {
@@ -82,12 +95,12 @@ internal static class BenchEditCommand
         json.WriteEndArray();
         json.WriteNumber("iterations", r.Iterations);
         json.WriteNumber("secondsPerBatch", r.Batch);
-        json.WriteNumber("batchProductSeconds", r.BatchProducts);
-        json.WriteNumber("batchRatio", r.Batch / r.BatchProducts);
+        BenchOptions.Write(json, "batchProductSeconds", r.BatchProducts);
+        BenchOptions.Write(json, "batchRatio", r.Batch / r.BatchProducts);
         json.WriteNumber("secondsPerIteration", r.Iteration);
-        json.WriteNumber("iterationProductSeconds", r.IterationProducts);
-        json.WriteNumber("iterationRatio", r.Iteration / r.IterationProducts);
-        json.WriteNumber("productGflops", r.IterationOperations / r.IterationProducts / 1e9);
+        BenchOptions.Write(json, "iterationProductSeconds", r.IterationProducts);
+        BenchOptions.Write(json, "iterationRatio", r.Iteration / r.IterationProducts);
+        BenchOptions.Write(json, "productGflops", r.IterationOperations / r.IterationProducts / 1e9);
         json.WriteNumber("tokensPerSecond", bench.TokensOf(r.Iterations) / r.Batch);
         json.WriteNumber("allocatedBytesPerIteration", r.AllocatedPerIteration);
         json.WriteNumber("peakMemoryBytes", Statistics.PeakMemory());

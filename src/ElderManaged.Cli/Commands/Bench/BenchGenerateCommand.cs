@@ -1,6 +1,7 @@
 using System.CommandLine;
 using ElderManaged.Cli.Bench;
 using ElderManaged.Models;
+using ElderManaged.Tensors;
 
 namespace ElderManaged.Cli.Commands.Bench;
 
@@ -14,17 +15,19 @@ internal static class BenchGenerateCommand
         Option<int> prompt = new("--prompt") { Description = "Tokens of the prompt.", DefaultValueFactory = _ => 32 };
         Option<int> tokens = new("--tokens") { Description = "New tokens.", DefaultValueFactory = _ => 64 };
         Option<int> threads = Inputs.Threads();
+        Option<string> device = Inputs.Device();
         Option<bool> json = Inputs.Json();
         Command command = new("generate", "Times a prompt and the tokens after it, beside reading the weights once for each.")
         {
-            shape, dtype, prompt, tokens, threads, json,
+            shape, dtype, prompt, tokens, threads, device, json,
         };
         command.SetAction(parsed =>
         {
             Inputs.UseThreads(parsed.GetValue(threads));
             string name = parsed.GetValue(shape)!, format = parsed.GetValue(dtype)!;
             GenerateReport.Check(ModelShapes.Find(name), parsed.GetValue(prompt), parsed.GetValue(tokens));
-            TransformerModel model = BenchOptions.Make(terminal, name, format);
+            using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, terminal);
+            TransformerModel model = BenchOptions.Make(terminal, name, format, computing);
             GenerateReport.Run(
                 terminal, $"{name} {format}", model, parsed.GetValue(prompt), parsed.GetValue(tokens), parsed.GetValue(threads), parsed.GetValue(json), cancellationToken);
             return Program.Success;

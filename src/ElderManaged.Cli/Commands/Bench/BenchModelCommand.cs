@@ -1,6 +1,7 @@
 using System.CommandLine;
 using ElderManaged.Cli.Bench;
 using ElderManaged.Models;
+using ElderManaged.Tensors;
 
 namespace ElderManaged.Cli.Commands.Bench;
 
@@ -13,14 +14,16 @@ internal static class BenchModelCommand
         Option<int> prompt = new("--prompt") { Description = "Tokens of the prompt.", DefaultValueFactory = _ => 512 };
         Option<int> tokens = new("--tokens") { Description = "New tokens.", DefaultValueFactory = _ => 128 };
         Option<int> threads = Inputs.Threads();
+        Option<string> device = Inputs.Device();
         Option<bool> json = Inputs.Json();
-        Command command = new("model", "Times a prompt and the tokens after it on a model of yours.") { model, prompt, tokens, threads, json };
+        Command command = new("model", "Times a prompt and the tokens after it on a model of yours.") { model, prompt, tokens, threads, device, json };
         command.SetAction(parsed =>
         {
             Inputs.UseThreads(parsed.GetValue(threads));
+            using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, terminal);
             string given = parsed.GetValue(model)!, path = File.Exists(given) ? given : Inputs.FindModel(given);
             GenerateReport.Run(
-                terminal, path, TransformerModel.Load(path), parsed.GetValue(prompt), parsed.GetValue(tokens), parsed.GetValue(threads),
+                terminal, path, TransformerModel.Load(path, new LoadOptions { Device = computing }), parsed.GetValue(prompt), parsed.GetValue(tokens), parsed.GetValue(threads),
                 parsed.GetValue(json), cancellationToken);
             return Program.Success;
         });

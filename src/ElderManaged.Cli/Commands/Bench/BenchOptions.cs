@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json;
 using ElderManaged.Cli.Bench;
 using ElderManaged.Models;
 using ElderManaged.Tensors;
@@ -26,15 +27,29 @@ internal static class BenchOptions
         Description = $"How the weights are kept: {string.Join(", ", Formats.Keys)}.", DefaultValueFactory = _ => "f32",
     };
 
+    /// <summary>A number of a report; null where it was not measured.</summary>
+    public static void Write(Utf8JsonWriter json, string name, double value)
+    {
+        if (double.IsFinite(value))
+        {
+            json.WriteNumber(name, value);
+        }
+        else
+        {
+            json.WriteNull(name);
+        }
+    }
+
     public static void Progress(Terminal terminal, string text) => terminal.Error.WriteLine(text);
 
-    public static TransformerModel Make(Terminal terminal, string shape, string dtype)
+    public static TransformerModel Make(Terminal terminal, string shape, string dtype, Device device)
     {
         StoredNumbers numbers = Formats[Inputs.OneOf("--dtype", dtype, [.. Formats.Keys])];
         ModelConfig config = ModelShapes.Find(shape);
         Progress(terminal, $"making random weights of {shape} in {dtype}");
         long start = Stopwatch.GetTimestamp();
         TransformerModel model = TransformerModel.CreateFrozen(config, seed: 1, numbers);
+        model.MoveTo(device);
         Progress(terminal, string.Create(CultureInfo.InvariantCulture, $"made in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s"));
         return model;
     }

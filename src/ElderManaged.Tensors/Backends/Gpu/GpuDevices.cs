@@ -22,6 +22,18 @@ internal static class GpuDevices
     {
         if (kind == DeviceKinds.Auto)
         {
+            try
+            {
+                _ = Found();
+            }
+#pragma warning disable CA1031 // Drivers fail in any way they like; whatever it is, the processor can still compute.
+            catch (Exception failure)
+#pragma warning restore CA1031
+            {
+                say?.Invoke($"Looking for GPUs failed ({failure.GetType().Name}: {failure.Message}), so the processor computes.");
+                return Device.Cpu;
+            }
+
             DeviceReport taken = DeviceCatalog.TakenByAuto([DeviceCatalog.Processor(), .. Reports]);
             if (taken.Kind == DeviceKinds.Cpu)
             {
