@@ -166,11 +166,7 @@ public sealed unsafe class Tensor
         }
     }
 
-    /// <summary>
-    /// Brings the numbers to a device, from where on ops on this tensor compute there. Nothing happens where they lie there already.
-    /// Until the device changes them, reading or setting them on the host costs no transfer back.
-    /// </summary>
-    /// <param name="device">The device.</param>
+    /// <summary>Brings the numbers to a device, from where on ops on this tensor compute there. Nothing happens where they lie there already.</summary>
     public void MoveTo(Device device)
     {
         ArgumentNullException.ThrowIfNull(device);
@@ -185,7 +181,7 @@ public sealed unsafe class Tensor
         }
         else
         {
-            Buffer.OnDevice(device, writes: false, overwrites: false);
+            Buffer.OnDevice(device, writes: true, overwrites: false);
         }
     }
 
