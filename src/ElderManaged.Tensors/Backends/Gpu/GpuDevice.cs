@@ -61,6 +61,18 @@ internal sealed class GpuDevice : Device
     /// <summary>The gradient of a tensor as a kernel adds to it, or sets it where <paramref name="fresh"/>.</summary>
     public ArrayView<float> Sink(Tensor gradient, bool fresh) => View(gradient, writes: true, overwrites: fresh);
 
+    /// <summary>The gradient of a tensor as a kernel adds to some of it: zeros where nothing flowed there before.</summary>
+    public ArrayView<float> AddingSink(Tensor tensor)
+    {
+        ArrayView<float> view = Sink(tensor.GradSink(out bool fresh), fresh);
+        if (fresh)
+        {
+            Clear(view);
+        }
+
+        return view;
+    }
+
     /// <summary>Brings row numbers, positions and the like here; valid for work that this thread asks for next.</summary>
     public ArrayView<int> Indices(ReadOnlySpan<int> values) => indices.Value!.Upload(values);
 

@@ -3,7 +3,7 @@ using ILGPU;
 namespace ElderManaged.Tensors;
 
 /// <summary>The elementwise kernels: one thread for each element, and the formula that the processor uses.</summary>
-internal static class GpuElementwise
+internal static partial class GpuElementwise
 {
     public const int GroupSize = 256;
 

@@ -88,6 +88,9 @@ internal sealed class GpuMemoryPool(GpuDevice device)
 {
     private readonly Lock guard = new();
     private readonly Dictionary<long, Stack<MemoryBuffer1D<byte, Stride1D.Dense>>> free = [];
+
+    // Lent ones too: a buffer that only its borrower knew would be finalized along with it, and come back dead.
+    private readonly HashSet<MemoryBuffer1D<byte, Stride1D.Dense>> all = [];
     private long allocated;
 
     public long AllocatedBytes => Interlocked.Read(ref allocated);
@@ -152,6 +155,11 @@ internal sealed class GpuMemoryPool(GpuDevice device)
         {
             MemoryBuffer1D<byte, Stride1D.Dense> buffer = device.Bound().Allocate1D<byte>(size);
             Interlocked.Add(ref allocated, size);
+            lock (guard)
+            {
+                all.Add(buffer);
+            }
+
             return new GpuMemory(device, this, buffer);
         }
     }
@@ -169,6 +177,7 @@ internal sealed class GpuMemoryPool(GpuDevice device)
                     while (stack.TryPop(out MemoryBuffer1D<byte, Stride1D.Dense>? buffer))
                     {
                         Interlocked.Add(ref allocated, -buffer.LengthInBytes);
+                        all.Remove(buffer);
                         buffer.Dispose();
                     }
                 }

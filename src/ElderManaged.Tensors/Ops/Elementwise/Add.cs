@@ -9,8 +9,16 @@ public static partial class Op
     {
         RequireSameShape(a, b);
         Tensor y = Tape.NewTensor(a.Shape);
-        RowBlocks.Run(a.Length, 1, (a, b, y), static (s, block) =>
-            TensorPrimitives.Add(block.Of(s.a), block.Of(s.b), block.Of(s.y)));
+        if (GpuFeature.IsSupported && (a.Gpu ?? b.Gpu) is { } gpu)
+        {
+            GpuElementwise.Map<AddFormula>(gpu, a, b, y);
+        }
+        else
+        {
+            RowBlocks.Run(a.Length, 1, (a, b, y), static (s, block) =>
+                TensorPrimitives.Add(block.Of(s.a), block.Of(s.b), block.Of(s.y)));
+        }
+
         return !Tape.Wants(a, b)
             ? y
             : GradNode.Record("Add", y, (a, b), static (s, y) =>
@@ -30,6 +38,12 @@ public static partial class Op
         }
 
         Tensor dx = x.GradSink(out bool fresh);
+        if (GpuFeature.IsSupported && (x.Gpu ?? dy.Gpu) is { } gpu)
+        {
+            GpuElementwise.AddScaled(gpu, dy, 1, dx, fresh);
+            return;
+        }
+
         RowBlocks.Run(x.Length, 1, (dx, dy, fresh), static (s, block) =>
         {
             if (s.fresh)
@@ -49,6 +63,12 @@ public static partial class Op
         if (Tape.Wants(x))
         {
             Tensor dx = x.GradSink(out bool fresh);
+            if (GpuFeature.IsSupported && (x.Gpu ?? dy.Gpu) is { } gpu)
+            {
+                GpuElementwise.AddScaled(gpu, dy, factor, dx, fresh);
+                return;
+            }
+
             RowBlocks.Run(x.Length, 1, (dx, dy, factor, fresh), static (s, block) =>
             {
                 if (s.fresh)
@@ -69,6 +89,12 @@ public static partial class Op
         if (Tape.Wants(x))
         {
             Tensor dx = x.GradSink(out bool fresh);
+            if (GpuFeature.IsSupported && (x.Gpu ?? dy.Gpu) is { } gpu)
+            {
+                GpuElementwise.AddProduct(gpu, dy, factor, dx, fresh);
+                return;
+            }
+
             RowBlocks.Run(x.Length, 1, (dx, dy, factor, fresh), static (s, block) =>
             {
                 if (s.fresh)

@@ -12,19 +12,37 @@ public static partial class Op
     {
         RequireColumns(x, bias, "bias");
         Tensor y = Tape.NewTensor(x.Shape);
-        RowBlocks.Run(x.Rows, x.Columns, (x, bias, y), static (s, block) =>
+        if (GpuFeature.IsSupported && x.Gpu is { } gpu)
         {
-            for (int row = block.First; row < block.End; row++)
+            ColumnsGpu.AddBias(gpu, x, bias, y);
+        }
+        else
+        {
+            RowBlocks.Run(x.Rows, x.Columns, (x, bias, y), static (s, block) =>
             {
-                TensorPrimitives.Add(s.x.Row(row), s.bias.Span, s.y.Row(row));
-            }
-        });
+                for (int row = block.First; row < block.End; row++)
+                {
+                    TensorPrimitives.Add(s.x.Row(row), s.bias.Span, s.y.Row(row));
+                }
+            });
+        }
+
         return !Tape.Wants(x, bias)
             ? y
             : GradNode.Record("AddBias", y, (x, bias), static (s, y) =>
             {
                 Accumulate(s.x, y.Grad!);
-                if (Tape.Wants(s.bias))
+                if (!Tape.Wants(s.bias))
+                {
+                    return;
+                }
+
+                if (GpuFeature.IsSupported && s.x.Gpu is { } gpu)
+                {
+                    Tensor dbias = s.bias.GradSink(out bool fresh);
+                    ColumnsGpu.AddSums(gpu, y.Grad!, dbias, fresh);
+                }
+                else
                 {
                     AddColumnSums(y.Grad!, s.bias.GradSink());
                 }
@@ -34,6 +52,12 @@ public static partial class Op
     /// <summary>sums += the sum over all rows of <paramref name="x"/>, block by block: equal bits for any number of threads.</summary>
     internal static unsafe void AddColumnSums(Tensor x, Tensor sums)
     {
+        if (GpuFeature.IsSupported && x.Gpu is { } gpu)
+        {
+            ColumnsGpu.AddSums(gpu, x, sums, fresh: false);
+            return;
+        }
+
         int size = RowBlocks.RowsForSums(x.Rows, x.Columns);
         int blocks = RowBlocks.Count(x.Rows, size);
         FloatBuffer partial = RowBlocks.Scratch(blocks * x.Columns);

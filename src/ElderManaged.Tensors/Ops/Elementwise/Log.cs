@@ -9,15 +9,10 @@ public static partial class Op
     {
         ArgumentNullException.ThrowIfNull(x);
         Tensor y = Tape.NewTensor(x.Shape);
-        RowBlocks.RunOfSize(RowBlocks.BlockOfExponentials, x.Length, (x, y), static (s, block) => ElementwiseDriver.Map<LogFormula>(block.Of(s.x), block.Of(s.y)));
+        Unary<LogFormula>.Value(x, y);
         return !Tape.Wants(x)
             ? y
-            : GradNode.Record("Log", y, x, static (x, y) =>
-            {
-                Tensor dx = x.GradSink(out bool fresh);
-                RowBlocks.RunOfSize(RowBlocks.BlockOfExponentials, x.Length, (x, dy: y.Grad!, dx, fresh), static (s, block) =>
-                    ElementwiseDriver.AddSlope<LogFormula>(block.Of(s.x), block.Of(s.dy), block.Of(s.dx), s.fresh));
-            });
+            : GradNode.Record("Log", y, x, static (x, y) => Unary<LogFormula>.Backward(x, y.Grad!));
     }
 }
 

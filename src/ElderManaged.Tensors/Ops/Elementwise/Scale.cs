@@ -9,8 +9,16 @@ public static partial class Op
     {
         ArgumentNullException.ThrowIfNull(x);
         Tensor y = Tape.NewTensor(x.Shape);
-        RowBlocks.Run(x.Length, 1, (x, factor, y), static (s, block) =>
-            TensorPrimitives.Multiply(block.Of(s.x), s.factor, block.Of(s.y)));
+        if (GpuFeature.IsSupported && x.Gpu is { } gpu)
+        {
+            GpuElementwise.AddScaled(gpu, x, factor, y, fresh: true);
+        }
+        else
+        {
+            RowBlocks.Run(x.Length, 1, (x, factor, y), static (s, block) =>
+                TensorPrimitives.Multiply(block.Of(s.x), s.factor, block.Of(s.y)));
+        }
+
         return !Tape.Wants(x)
             ? y
             : GradNode.Record("Scale", y, (x, factor), static (s, y) => Accumulate(s.x, y.Grad!, s.factor));

@@ -10,15 +10,10 @@ public static partial class Op
     {
         ArgumentNullException.ThrowIfNull(x);
         Tensor y = Tape.NewTensor(x.Shape);
-        RowBlocks.RunOfSize(RowBlocks.BlockOfExponentials, x.Length, (x, y), static (s, block) => ElementwiseDriver.Map<SiluFormula>(block.Of(s.x), block.Of(s.y)));
+        Unary<SiluFormula>.Value(x, y);
         return !Tape.Wants(x)
             ? y
-            : GradNode.Record("Silu", y, x, static (x, y) =>
-            {
-                Tensor dx = x.GradSink(out bool fresh);
-                RowBlocks.RunOfSize(RowBlocks.BlockOfExponentials, x.Length, (x, dy: y.Grad!, dx, fresh), static (s, block) =>
-                    ElementwiseDriver.AddSlope<SiluFormula>(block.Of(s.x), block.Of(s.dy), block.Of(s.dx), s.fresh));
-            });
+            : GradNode.Record("Silu", y, x, static (x, y) => Unary<SiluFormula>.Backward(x, y.Grad!));
     }
 
     /// <summary>silu(gate) · up, element by element: the SwiGLU part of a feed-forward layer.</summary>
@@ -29,34 +24,10 @@ public static partial class Op
     {
         RequireSameShape(gate, up);
         Tensor y = Tape.NewTensor(gate.Shape);
-        RowBlocks.RunOfSize(RowBlocks.BlockOfExponentials, gate.Length, (gate, up, y), static (s, block) =>
-            ElementwiseDriver.Map<SiluGateFormula>(block.Of(s.gate), block.Of(s.up), block.Of(s.y)));
+        Binary<SiluGateFormula>.Value(gate, up, y);
         return !Tape.Wants(gate, up)
             ? y
-            : GradNode.Record("SiluGate", y, (gate, up), static (s, y) =>
-            {
-                (bool freshGate, bool freshUp) = (false, false);
-                Tensor? dgate = Tape.Wants(s.gate) ? s.gate.GradSink(out freshGate) : null;
-                Tensor? dup = Tape.Wants(s.up) ? s.up.GradSink(out freshUp) : null;
-                RowBlocks.RunOfSize(RowBlocks.BlockOfExponentials, y.Length, (s.gate, s.up, dy: y.Grad!, dgate, dup, freshGate, freshUp), static (s, block) =>
-                {
-                    if (s.dgate is not null && s.dup is not null)
-                    {
-                        ElementwiseDriver.AddSlopes<SiluGateFormula>(
-                            block.Of(s.gate), block.Of(s.up), block.Of(s.dy), block.Of(s.dgate), s.freshGate, block.Of(s.dup), s.freshUp);
-                    }
-                    else if (s.dgate is not null)
-                    {
-                        ElementwiseDriver.AddSlopeA<SiluGateFormula>(
-                            block.Of(s.gate), block.Of(s.up), block.Of(s.dy), block.Of(s.dgate), s.freshGate);
-                    }
-                    else if (s.dup is not null)
-                    {
-                        ElementwiseDriver.AddSlopeB<SiluGateFormula>(
-                            block.Of(s.gate), block.Of(s.up), block.Of(s.dy), block.Of(s.dup), s.freshUp);
-                    }
-                });
-            });
+            : GradNode.Record("SiluGate", y, (gate, up), static (s, y) => Binary<SiluGateFormula>.Backward(s.gate, s.up, y.Grad!));
     }
 }
 

@@ -9,8 +9,16 @@ public static partial class Op
     {
         RequireSameShape(a, b);
         Tensor y = Tape.NewTensor(a.Shape);
-        RowBlocks.Run(a.Length, 1, (a, b, y), static (s, block) =>
-            TensorPrimitives.Subtract(block.Of(s.a), block.Of(s.b), block.Of(s.y)));
+        if (GpuFeature.IsSupported && (a.Gpu ?? b.Gpu) is { } gpu)
+        {
+            GpuElementwise.Map<SubFormula>(gpu, a, b, y);
+        }
+        else
+        {
+            RowBlocks.Run(a.Length, 1, (a, b, y), static (s, block) =>
+                TensorPrimitives.Subtract(block.Of(s.a), block.Of(s.b), block.Of(s.y)));
+        }
+
         return !Tape.Wants(a, b)
             ? y
             : GradNode.Record("Sub", y, (a, b), static (s, y) =>

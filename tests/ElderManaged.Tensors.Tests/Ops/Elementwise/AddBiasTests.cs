@@ -20,6 +20,12 @@ public sealed class AddBiasTests
     public void ValueAndGradients() =>
         OpChecks.Holds(new OpCase("AddBias", random => Draw(random, 1 + random.Next(9), 1 + random.Next(150))));
 
+    [OpenCLFact]
+    public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("AddBias", random => Draw(random, 1 + random.Next(300), 1 + random.Next(700))));
+
+    [Fact]
+    public void OnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, new OpCase("AddBias", random => Draw(random, 1 + random.Next(70), 1 + random.Next(30))), cases: 2);
+
     [Fact]
     public void EveryWidth()
     {

@@ -20,6 +20,12 @@ public sealed class SubTests
     public void ValueAndGradients() =>
         OpChecks.Holds(new OpCase("Sub", random => Draw(random, new Shape(1 + random.Next(5), 1 + random.Next(170)))));
 
+    [OpenCLFact]
+    public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("Sub", random => Draw(random, new Shape(1 + random.Next(5), 1 + random.Next(1700)))));
+
+    [Fact]
+    public void OnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, new OpCase("Sub", random => Draw(random, new Shape(1 + random.Next(5), 1 + random.Next(70)))), cases: 2);
+
     [Fact]
     public void EveryLength()
     {
