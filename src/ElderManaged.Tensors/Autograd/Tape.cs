@@ -107,7 +107,9 @@ public sealed class Tape : IDisposable
             throw new InvalidOperationException("Backward: the output was not recorded on this tape; does any input require a gradient?");
         }
 
-        seed.CopyTo(output.GradSink(out _).Span);
+        Tensor start = output.GradSink(out _);
+        seed.CopyTo(start.Span);
+        start.MoveTo(output.Device); // gradients flow where the values were computed
         for (int i = nodes.Count - 1; i >= 0; i--)
         {
             GradNode node = nodes[i];

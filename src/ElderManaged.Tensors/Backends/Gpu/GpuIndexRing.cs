@@ -49,8 +49,18 @@ internal sealed unsafe class GpuIndexRing(GpuDevice gpu)
                 ArrayView<int> target = there.View.AsContiguous().SubView(next, values.Length);
                 if (!values.IsEmpty)
                 {
-                    values.CopyTo(here.Span[next..]);
-                    target.CopyFrom(stream, here.ArrayView.SubView(next, values.Length));
+                    if (accelerator.AcceleratorType == AcceleratorType.OpenCL)
+                    {
+                        // ILGPU's page-locked memory is nothing OpenCL drivers take: copy at once and wait.
+                        target.CopyFromCPU(stream, values);
+                        stream.Synchronize();
+                    }
+                    else
+                    {
+                        values.CopyTo(here.Span[next..]);
+                        target.CopyFrom(stream, here.ArrayView.SubView(next, values.Length));
+                    }
+
                     gpu.CountUpload(sizeof(int) * (long)values.Length);
                 }
 

@@ -45,29 +45,46 @@ public static partial class Op
 
         float scale = 1 / (1 - probability);
         Tensor y = Tape.NewTensor(x.Shape);
-        RowBlocks.Run(x.Length, 1, (x, y, mask, scale), static (s, block) =>
+        if (GpuFeature.IsSupported && x.Gpu is { } gpu)
         {
-            ReadOnlySpan<uint> bits = MemoryMarshal.Cast<float, uint>(s.mask.Span);
-            ReadOnlySpan<float> x = s.x.Span;
-            Span<float> y = s.y.Span;
-            for (int i = block.First; i < block.End; i++)
+            DropoutGpu.AddKept(gpu, x, mask, scale, y, fresh: true);
+        }
+        else
+        {
+            RowBlocks.Run(x.Length, 1, (x, y, mask, scale), static (s, block) =>
             {
-                y[i] = (bits[i >> 5] >> (i & 31) & 1) != 0 ? x[i] * s.scale : 0;
-            }
-        });
+                ReadOnlySpan<uint> bits = MemoryMarshal.Cast<float, uint>(s.mask.Span);
+                ReadOnlySpan<float> x = s.x.ReadOnlySpan;
+                Span<float> y = s.y.Span;
+                for (int i = block.First; i < block.End; i++)
+                {
+                    y[i] = (bits[i >> 5] >> (i & 31) & 1) != 0 ? x[i] * s.scale : 0;
+                }
+            });
+        }
+
         return !Tape.Wants(x)
             ? y
             : GradNode.Record("Dropout", y, (x, mask, scale), static (s, y) =>
+            {
+                if (GpuFeature.IsSupported && s.x.Gpu is { } gpu)
+                {
+                    Tensor dx = s.x.GradSink(out bool fresh);
+                    DropoutGpu.AddKept(gpu, y.Grad!, s.mask, s.scale, dx, fresh);
+                    return;
+                }
+
                 RowBlocks.Run(y.Length, 1, (dx: s.x.GradSink(), dy: y.Grad!, s.mask, s.scale), static (s, block) =>
                 {
                     ReadOnlySpan<uint> bits = MemoryMarshal.Cast<float, uint>(s.mask.Span);
-                    ReadOnlySpan<float> dy = s.dy.Span;
+                    ReadOnlySpan<float> dy = s.dy.ReadOnlySpan;
                     Span<float> dx = s.dx.Span;
                     for (int i = block.First; i < block.End; i++)
                     {
                         dx[i] += (bits[i >> 5] >> (i & 31) & 1) != 0 ? dy[i] * s.scale : 0;
                     }
-                }));
+                });
+            });
     }
 }
 

@@ -19,16 +19,26 @@ public static partial class Op
 
         int each = columns.Length / x.Rows;
         Tensor y = Tape.NewTensor(new Shape(x.Rows, each));
-        ReadOnlySpan<float> from = x.Span;
-        Span<float> to = y.Span;
         for (int i = 0; i < columns.Length; i++)
         {
             if ((uint)columns[i] >= (uint)x.Columns)
             {
                 throw new ArgumentException($"PickColumns: column {columns[i]} for row {i / each} is outside of the input {x.Shape}.");
             }
+        }
 
-            to[i] = from[(i / each * x.Columns) + columns[i]];
+        if (GpuFeature.IsSupported && x.Gpu is { } gpu)
+        {
+            RowMovesGpu.Pick(gpu, x, columns, y);
+        }
+        else
+        {
+            ReadOnlySpan<float> from = x.ReadOnlySpan;
+            Span<float> to = y.Span;
+            for (int i = 0; i < columns.Length; i++)
+            {
+                to[i] = from[(i / each * x.Columns) + columns[i]];
+            }
         }
 
         if (!Tape.Wants(x))
@@ -42,6 +52,12 @@ public static partial class Op
         return GradNode.Record("PickColumns", y, (x, kept), static (s, y) =>
         {
             ReadOnlySpan<int> columns = MemoryMarshal.Cast<float, int>(s.kept.Span);
+            if (GpuFeature.IsSupported && s.x.Gpu is { } gpu)
+            {
+                RowMovesGpu.Place(gpu, y.Grad!, columns, s.x);
+                return;
+            }
+
             ReadOnlySpan<float> dy = y.Grad!.Span;
             Span<float> dx = s.x.GradSink().Span;
             for (int i = 0; i < columns.Length; i++)

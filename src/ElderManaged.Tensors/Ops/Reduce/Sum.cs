@@ -13,8 +13,16 @@ public static partial class Op
     {
         ArgumentNullException.ThrowIfNull(x);
         Tensor y = Tape.NewTensor(new Shape(1));
-        y.Span[0] = (float)SumOfBlocks(x);
-        return !Tape.Wants(x) ? y : GradNode.Record("Sum", y, x, static (x, y) => AccumulateNumber(x, y.Grad!.Span[0]));
+        if (GpuFeature.IsSupported && x.Gpu is { } gpu)
+        {
+            SumGpu.Sum(gpu, gpu.Read(x), 1, gpu.Write(y));
+        }
+        else
+        {
+            y.Span[0] = (float)SumOfBlocks(x);
+        }
+
+        return !Tape.Wants(x) ? y : GradNode.Record("Sum", y, x, static (x, y) => AccumulateNumber(x, y.Grad!, 1));
     }
 
     /// <summary>The mean of all elements, as one number.</summary>
@@ -29,8 +37,16 @@ public static partial class Op
         }
 
         Tensor y = Tape.NewTensor(new Shape(1));
-        y.Span[0] = (float)(SumOfBlocks(x) / x.Length);
-        return !Tape.Wants(x) ? y : GradNode.Record("Mean", y, x, static (x, y) => AccumulateNumber(x, y.Grad!.Span[0] / x.Length));
+        if (GpuFeature.IsSupported && x.Gpu is { } gpu)
+        {
+            SumGpu.Sum(gpu, gpu.Read(x), 1f / x.Length, gpu.Write(y));
+        }
+        else
+        {
+            y.Span[0] = (float)(SumOfBlocks(x) / x.Length);
+        }
+
+        return !Tape.Wants(x) ? y : GradNode.Record("Mean", y, x, static (x, y) => AccumulateNumber(x, y.Grad!, x.Length));
     }
 
     /// <summary>So many elements are added in float32, sixteen to each of 64 running sums, before double precision takes over.</summary>
@@ -59,10 +75,19 @@ public static partial class Op
         return sum;
     }
 
-    /// <summary>dx += the same number everywhere.</summary>
-    private static void AccumulateNumber(Tensor x, float number) =>
-        RowBlocks.Run(x.Length, 1, (dx: x.GradSink(), number), static (s, block) =>
+    /// <summary>dx += dy / divisor everywhere.</summary>
+    private static void AccumulateNumber(Tensor x, Tensor dy, int divisor)
+    {
+        if (GpuFeature.IsSupported && x.Gpu is { } gpu)
+        {
+            Tensor dx = x.GradSink(out bool fresh);
+            SumGpu.AddNumber(gpu, dy, 1f / divisor, dx, fresh);
+            return;
+        }
+
+        RowBlocks.Run(x.Length, 1, (dx: x.GradSink(), number: dy.ReadOnlySpan[0] / divisor), static (s, block) =>
             TensorPrimitives.Add(block.Of(s.dx), s.number, block.Of(s.dx)));
+    }
 }
 
 /// <summary>The plain double-precision twin of <see cref="Op.Sum"/> and <see cref="Op.Mean"/>.</summary>

@@ -16,6 +16,12 @@ internal static unsafe class RowMoves
     /// <summary>to[i, :] = from[rows[i], :], or += where not <paramref name="fresh"/>.</summary>
     public static void Gather(Tensor from, ReadOnlySpan<int> rows, Tensor to, bool fresh = true)
     {
+        if (GpuFeature.IsSupported && from.Gpu is { } gpu)
+        {
+            RowMovesGpu.Gather(gpu, from, rows, to, fresh);
+            return;
+        }
+
         fixed (int* number = rows)
         {
             RowBlocks.Run(rows.Length, from.Columns, (from, to, rows: (nint)number, fresh), static (s, block) =>
@@ -43,6 +49,12 @@ internal static unsafe class RowMoves
     /// </summary>
     public static void Scatter(Tensor from, ReadOnlySpan<int> rows, Tensor to, bool fresh)
     {
+        if (GpuFeature.IsSupported && from.Gpu is { } gpu)
+        {
+            RowMovesGpu.Scatter(gpu, from, rows, to, fresh);
+            return;
+        }
+
         if (fresh && IsAscending(rows))
         {
             Place(from, rows, to);

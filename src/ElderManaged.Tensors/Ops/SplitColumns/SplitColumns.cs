@@ -22,16 +22,31 @@ public static partial class Op
     {
         int c = x.Columns / 3;
         Tensor y = Tape.NewTensor(new Shape(x.Rows, c));
-        RowBlocks.Run(y.Rows, c, (x, y, start: part * c), static (s, block) =>
+        if (GpuFeature.IsSupported && x.Gpu is { } gpu)
         {
-            for (int row = block.First; row < block.End; row++)
+            RowMovesGpu.Take(gpu, x, part * c, y);
+        }
+        else
+        {
+            RowBlocks.Run(y.Rows, c, (x, y, start: part * c), static (s, block) =>
             {
-                s.x.Row(row).Slice(s.start, s.y.Columns).CopyTo(s.y.Row(row));
-            }
-        });
+                for (int row = block.First; row < block.End; row++)
+                {
+                    s.x.Row(row).Slice(s.start, s.y.Columns).CopyTo(s.y.Row(row));
+                }
+            });
+        }
+
         return !Tape.Wants(x)
             ? y
             : GradNode.Record("SplitColumns3", y, (x, start: part * c), static (s, y) =>
+            {
+                if (GpuFeature.IsSupported && s.x.Gpu is { } gpu)
+                {
+                    RowMovesGpu.Give(gpu, y.Grad!, s.start, s.x);
+                    return;
+                }
+
                 RowBlocks.Run(y.Rows, y.Columns, (dx: s.x.GradSink(), dy: y.Grad!, s.start), static (s, block) =>
                 {
                     for (int row = block.First; row < block.End; row++)
@@ -39,6 +54,7 @@ public static partial class Op
                         Span<float> target = s.dx.Row(row).Slice(s.start, s.dy.Columns);
                         TensorPrimitives.Add(target, s.dy.Row(row), target);
                     }
-                }));
+                });
+            });
     }
 }

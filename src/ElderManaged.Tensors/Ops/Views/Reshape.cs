@@ -54,6 +54,12 @@ public static partial class Op
                     return;
                 }
 
+                if (GpuFeature.IsSupported && s.x.Gpu is { } gpu)
+                {
+                    GpuElementwise.AddScaled(gpu, gpu.Read(y.Grad!), 1, gpu.AddingSink(s.x).SubView(s.start, y.Length), fresh: false);
+                    return;
+                }
+
                 Span<float> dx = s.x.GradSink().Span.Slice(s.start, y.Length);
                 TensorPrimitives.Add(dx, y.Grad!.Span, dx);
             });

@@ -22,6 +22,12 @@ public sealed class DropoutTests
     public void ValueAndGradients() =>
         OpChecks.Holds(new OpCase("Dropout", random => Draw(random, new Shape(1 + random.Next(5), 1 + random.Next(170)))));
 
+    [OpenCLFact]
+    public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("Dropout", random => Draw(random, new Shape(1 + random.Next(5), 1 + random.Next(1700)))));
+
+    [Fact]
+    public void OnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, new OpCase("Dropout", random => Draw(random, new Shape(1 + random.Next(5), 1 + random.Next(70)))), cases: 2);
+
     [Fact]
     public void EveryLength()
     {

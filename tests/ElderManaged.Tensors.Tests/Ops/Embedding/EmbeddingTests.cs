@@ -4,8 +4,7 @@ namespace ElderManaged.Tensors.Tests;
 
 public sealed class EmbeddingTests
 {
-    [Fact]
-    public void ValueAndGradients() => OpChecks.Holds(new OpCase("Embedding", random =>
+    private static OpCase EmbeddingCase => new("Embedding", random =>
     {
         int vocabulary = 1 + random.Next(9);
         int width = 1 + random.Next(40);
@@ -18,7 +17,16 @@ public sealed class EmbeddingTests
             Plain = x => RowsPlain.Gather(x[0], ids, width),
             PlainBackward = (_, dy) => [RowsPlain.Scatter(dy, ids, width, vocabulary)],
         };
-    }));
+    });
+
+    [Fact]
+    public void ValueAndGradients() => OpChecks.Holds(EmbeddingCase);
+
+    [OpenCLFact]
+    public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, EmbeddingCase);
+
+    [Fact]
+    public void OnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, EmbeddingCase, cases: 2);
 
     [Theory]
     [InlineData(5)]

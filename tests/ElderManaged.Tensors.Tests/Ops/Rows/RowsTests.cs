@@ -4,8 +4,7 @@ namespace ElderManaged.Tensors.Tests;
 
 public sealed class RowsTests
 {
-    [Fact]
-    public void GatherRowsValueAndGradients() => OpChecks.Holds(new OpCase("GatherRows", random =>
+    private static OpCase GatherRowsCase => new("GatherRows", random =>
     {
         int count = 1 + random.Next(9);
         int width = 1 + random.Next(40);
@@ -17,10 +16,18 @@ public sealed class RowsTests
             Plain = x => RowsPlain.Gather(x[0], rows, width),
             PlainBackward = (_, dy) => [RowsPlain.Scatter(dy, rows, width, count)],
         };
-    }));
+    });
 
     [Fact]
-    public void ScatterRowsValueAndGradients() => OpChecks.Holds(new OpCase("ScatterRows", random =>
+    public void GatherRowsValueAndGradients() => OpChecks.Holds(GatherRowsCase);
+
+    [OpenCLFact]
+    public void GatherRowsOnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, GatherRowsCase);
+
+    [Fact]
+    public void GatherRowsOnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, GatherRowsCase, cases: 2);
+
+    private static OpCase ScatterRowsCase => new("ScatterRows", random =>
     {
         int count = 1 + random.Next(9);
         int width = 1 + random.Next(40);
@@ -32,7 +39,16 @@ public sealed class RowsTests
             Plain = x => RowsPlain.Scatter(x[0], rows, width, count),
             PlainBackward = (_, dy) => [RowsPlain.Gather(dy, rows, width)],
         };
-    }));
+    });
+
+    [Fact]
+    public void ScatterRowsValueAndGradients() => OpChecks.Holds(ScatterRowsCase);
+
+    [OpenCLFact]
+    public void ScatterRowsOnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, ScatterRowsCase);
+
+    [Fact]
+    public void ScatterRowsOnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, ScatterRowsCase, cases: 2);
 
     [Fact]
     public void ARowThatDoesNotExistIsNamed()

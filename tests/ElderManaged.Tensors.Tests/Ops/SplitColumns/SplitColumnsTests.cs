@@ -4,8 +4,7 @@ namespace ElderManaged.Tensors.Tests;
 
 public sealed class SplitColumnsTests
 {
-    [Fact]
-    public void ValueAndGradientsOfEveryPart() => OpChecks.Holds(new OpCase("SplitColumns", random =>
+    private static OpCase SplitColumnsCase => new("SplitColumns", random =>
     {
         int width = 1 + random.Next(40);
         int part = random.Next(3);
@@ -17,7 +16,16 @@ public sealed class SplitColumnsTests
             PlainBackward = (x, dy) => [SplitColumnsPlain.Backward(dy, 3 * width, part)],
             Description = $"part {part}",
         };
-    }));
+    });
+
+    [Fact]
+    public void ValueAndGradientsOfEveryPart() => OpChecks.Holds(SplitColumnsCase);
+
+    [OpenCLFact]
+    public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, SplitColumnsCase);
+
+    [Fact]
+    public void OnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, SplitColumnsCase, cases: 2);
 
     [Fact]
     public void GradientsOfAllPartsMeetInOneInput()

@@ -4,8 +4,7 @@ namespace ElderManaged.Tensors.Tests;
 
 public sealed class ReshapeTests
 {
-    [Fact]
-    public void ReshapeValueAndGradients() => OpChecks.Holds(new OpCase("Reshape", random =>
+    private static OpCase ReshapeCase => new("Reshape", random =>
     {
         Shape shape = new(1 + random.Next(6), 1 + random.Next(50));
         return new OpInstance
@@ -15,10 +14,18 @@ public sealed class ReshapeTests
             Plain = x => [.. x[0]],
             PlainBackward = (x, dy) => [[.. dy]],
         };
-    }));
+    });
 
     [Fact]
-    public void SliceRowsValueAndGradients() => OpChecks.Holds(new OpCase("SliceRows", random =>
+    public void ReshapeValueAndGradients() => OpChecks.Holds(ReshapeCase);
+
+    [OpenCLFact]
+    public void ReshapeOnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, ReshapeCase);
+
+    [Fact]
+    public void ReshapeOnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, ReshapeCase, cases: 2);
+
+    private static OpCase SliceRowsCase => new("SliceRows", random =>
     {
         Shape shape = new(1 + random.Next(9), 1 + random.Next(40));
         int start = random.Next(shape[0]);
@@ -33,7 +40,16 @@ public sealed class ReshapeTests
             PlainBackward = (x, dy) => [[.. new double[first], .. dy, .. new double[x[0].Length - first - length]]],
             Description = $"rows {start} to {start + count - 1}",
         };
-    }));
+    });
+
+    [Fact]
+    public void SliceRowsValueAndGradients() => OpChecks.Holds(SliceRowsCase);
+
+    [OpenCLFact]
+    public void SliceRowsOnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, SliceRowsCase);
+
+    [Fact]
+    public void SliceRowsOnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, SliceRowsCase, cases: 2);
 
     [Fact]
     public void OverlappingSlicesAddTheirGradients()
