@@ -18,25 +18,39 @@ public static partial class Op
         Tensor y = Tape.NewTensor(x.Shape);
         bool record = Tape.Wants(x, gain, bias);
         Tensor? moments = record ? Tape.NewTensor(new Shape(x.Rows, 2)) : null; // μ, 1/√(σ² + ε)
-        RowBlocks.Run(x.Rows, x.Columns, (x, gain, bias, y, moments, epsilon), static (s, block) =>
+        if (GpuFeature.IsSupported && x.Gpu is { } gpu)
         {
-            for (int row = block.First; row < block.End; row++)
+            NormsGpu.Forward(gpu, x, gain, bias, y, moments, epsilon);
+        }
+        else
+        {
+            RowBlocks.Run(x.Rows, x.Columns, (x, gain, bias, y, moments, epsilon), static (s, block) =>
             {
-                int n = s.x.Columns;
-                long at = (long)row * n;
-                (float mean, float inverse) = LayerNormKernel.Forward(
-                    s.x.Pointer + at, s.gain.Pointer, s.bias.Pointer, s.y.Pointer + at, s.epsilon, n);
-                if (s.moments is not null)
+                for (int row = block.First; row < block.End; row++)
                 {
-                    s.moments.Pointer[2 * row] = mean;
-                    s.moments.Pointer[(2 * row) + 1] = inverse;
+                    int n = s.x.Columns;
+                    long at = (long)row * n;
+                    (float mean, float inverse) = LayerNormKernel.Forward(
+                        s.x.Pointer + at, s.gain.Pointer, s.bias.Pointer, s.y.Pointer + at, s.epsilon, n);
+                    if (s.moments is not null)
+                    {
+                        s.moments.Pointer[2 * row] = mean;
+                        s.moments.Pointer[(2 * row) + 1] = inverse;
+                    }
                 }
-            }
-        });
+            });
+        }
+
         return !record
             ? y
             : GradNode.Record("LayerNorm", y, (x, gain, bias, moments: moments!), static (s, y) =>
             {
+                if (GpuFeature.IsSupported && s.x.Gpu is { } gpu)
+                {
+                    NormsGpu.Backward(gpu, s.x, s.gain, s.bias, s.moments, y.Grad!, centered: true);
+                    return;
+                }
+
                 int n = s.x.Columns;
                 bool fresh = false;
                 Tensor? dx = Tape.Wants(s.x) ? s.x.GradSink(out fresh) : null;

@@ -14,23 +14,37 @@ public static partial class Op
         Tensor y = Tape.NewTensor(x.Shape);
         bool record = Tape.Wants(x, gain);
         Tensor? inverses = record ? Tape.NewTensor(new Shape(x.Rows)) : null; // 1/√(mean(x²) + ε)
-        RowBlocks.Run(x.Rows, x.Columns, (x, gain, y, inverses, epsilon), static (s, block) =>
+        if (GpuFeature.IsSupported && x.Gpu is { } gpu)
         {
-            int n = s.x.Columns;
-            for (int row = block.First; row < block.End; row++)
+            NormsGpu.Forward(gpu, x, gain, null, y, inverses, epsilon);
+        }
+        else
+        {
+            RowBlocks.Run(x.Rows, x.Columns, (x, gain, y, inverses, epsilon), static (s, block) =>
             {
-                long at = (long)row * n;
-                float inverse = RmsNormKernel.Forward(s.x.Pointer + at, s.gain.Pointer, s.y.Pointer + at, s.epsilon, n);
-                if (s.inverses is not null)
+                int n = s.x.Columns;
+                for (int row = block.First; row < block.End; row++)
                 {
-                    s.inverses.Pointer[row] = inverse;
+                    long at = (long)row * n;
+                    float inverse = RmsNormKernel.Forward(s.x.Pointer + at, s.gain.Pointer, s.y.Pointer + at, s.epsilon, n);
+                    if (s.inverses is not null)
+                    {
+                        s.inverses.Pointer[row] = inverse;
+                    }
                 }
-            }
-        });
+            });
+        }
+
         return !record
             ? y
             : GradNode.Record("RmsNorm", y, (x, gain, inverses: inverses!), static (s, y) =>
             {
+                if (GpuFeature.IsSupported && s.x.Gpu is { } gpu)
+                {
+                    NormsGpu.Backward(gpu, s.x, s.gain, null, s.inverses, y.Grad!, centered: false);
+                    return;
+                }
+
                 int n = s.x.Columns;
                 bool fresh = false;
                 Tensor? dx = Tape.Wants(s.x) ? s.x.GradSink(out fresh) : null;

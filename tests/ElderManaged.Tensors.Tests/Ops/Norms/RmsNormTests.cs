@@ -24,6 +24,12 @@ public sealed class RmsNormTests
     public void ValueAndGradients() =>
         OpChecks.Holds(new OpCase("RmsNorm", random => Draw(random, 1 + random.Next(7), 1 + random.Next(150))));
 
+    [OpenCLFact]
+    public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("RmsNorm", random => Draw(random, 1 + random.Next(90), 1 + random.Next(900))));
+
+    [Fact]
+    public void OnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, new OpCase("RmsNorm", random => Draw(random, 2, 1 + random.Next(30))), cases: 1);
+
     [Fact]
     public void EveryWidth()
     {
