@@ -51,6 +51,6 @@ internal sealed class ListedWeights : WeightSource
     {
         public override LinearLayer Head => head;
 
-        public override Tensor Lookup(int[] ids) => throw new InvalidOperationException("This model is only a list of its tensors.");
+        public override Tensor Lookup(int[] ids, Device device) => throw new InvalidOperationException("This model is only a list of its tensors.");
     }
 }

@@ -63,5 +63,11 @@ internal sealed unsafe class FrozenFloatPanels : FrozenStorage
         GC.KeepAlive(this);
     }
 
+    public override FrozenCopy CopyTo(GpuDevice gpu)
+    {
+        GpuMemory memory = FrozenCopy.Upload(gpu, _panels);
+        return new FrozenCopy(memory, new FrozenView { Floats = memory.Floats, Outputs = OutFeatures, Inputs = InFeatures }, isFloat: true);
+    }
+
     private static int Panels(int columns) => (columns + Width - 1) / Width;
 }

@@ -15,7 +15,7 @@ namespace ElderManaged.Tensors;
 /// </para>
 /// <para>Safe for any number of concurrent readers.</para>
 /// </remarks>
-public sealed class FrozenMatrix
+public sealed partial class FrozenMatrix
 {
     // How the numbers are kept is the storage's own matter; other number formats are other storages.
     private readonly FrozenStorage _storage;

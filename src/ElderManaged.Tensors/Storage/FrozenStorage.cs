@@ -19,4 +19,7 @@ internal abstract class FrozenStorage(int outFeatures, int inFeatures)
     public abstract void MultiplyTransposed(ReadOnlySpan<float> dy, int rows, Span<float> dx, bool accumulate);
 
     public abstract void CopyRow(int outFeature, Span<float> row);
+
+    /// <summary>The weight on a GPU, byte by byte as it lies here.</summary>
+    public abstract FrozenCopy CopyTo(GpuDevice gpu);
 }

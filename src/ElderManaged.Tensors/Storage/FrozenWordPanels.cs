@@ -90,6 +90,14 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
         GC.KeepAlive(this);
     }
 
+    public override FrozenCopy CopyTo(GpuDevice gpu)
+    {
+        GpuMemory memory = FrozenCopy.Upload(gpu, _words);
+        FrozenView view = _layout.View(checked((int)(_panelBytes / sizeof(uint))));
+        (view.Words, view.Outputs, view.Inputs) = (memory.Words, OutFeatures, InFeatures);
+        return new FrozenCopy(memory, view, isFloat: false);
+    }
+
     // Several parts for each thread, so that one that is held up does not hold up all.
     private static int PartSize(int pieces, int most)
     {

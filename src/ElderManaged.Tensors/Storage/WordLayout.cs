@@ -7,7 +7,8 @@ internal readonly unsafe struct WordLayout
 {
     private const int Lanes = FrozenWordPanels.Lanes;
 
-    private enum Scaling
+    /// <summary>What lies before the words of a group.</summary>
+    internal enum Scaling
     {
         None,
         Half,
@@ -134,6 +135,19 @@ internal readonly unsafe struct WordLayout
 
         return _scaling >= Scaling.Single || (float.IsFinite(scale) && float.IsFinite(minimum));
     }
+
+    /// <summary>The same for a kernel of a GPU, which counts in words.</summary>
+    public FrozenView View(int panelWords) => new()
+    {
+        Panel = panelWords,
+        Bits = _bits,
+        GroupLength = GroupLength,
+        GroupWords = GroupLength == 0 ? 0 : (int)Offset(GroupLength) / sizeof(uint),
+        ScaleWords = ScaleBytes / sizeof(uint),
+        Scaling = (int)_scaling,
+        CodeOffset = _codeOffset,
+        IsBFloat = _numbers == StoredNumbers.BFloat16 ? 1 : 0,
+    };
 
     // Of four bytes the first is the second: it then needs no shift to become part of a mantissa.
     private int Shift(int k) => _bits == 8 ? (k + 1) % 4 * 8 : k % InWord * _bits;

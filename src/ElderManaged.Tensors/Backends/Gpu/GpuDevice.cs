@@ -16,6 +16,7 @@ internal sealed class GpuDevice : Device
     private readonly ThreadLocal<GpuIndexRing> indices;
     private DeviceTransfers transfers;
     private bool disposed;
+    private GpuMemory? scratch;
 
     public GpuDevice(Accelerator accelerator, DeviceReport report)
     {
@@ -78,6 +79,22 @@ internal sealed class GpuDevice : Device
 
     /// <summary>Memory of its own, such as a weight's; returned when nothing refers to it.</summary>
     public GpuMemory AllocateBytes(long bytes) => pool.Rent(bytes);
+
+    /// <summary>
+    /// Memory for numbers that one kernel leaves for the next. Hold <see cref="Gate"/> until the last of them has been asked for:
+    /// others may use it then, since work is done in order.
+    /// </summary>
+    public ArrayView<float> Scratch(long bytes)
+    {
+        if (scratch is null || scratch.Bytes.Length < bytes)
+        {
+            scratch?.Free();
+            scratch = null;
+            scratch = AllocateBytes(bytes);
+        }
+
+        return scratch.Floats;
+    }
 
     internal override DeviceMemory Allocate(int length) => pool.Rent(sizeof(float) * (long)length);
 

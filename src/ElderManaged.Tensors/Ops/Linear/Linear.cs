@@ -19,13 +19,28 @@ public static partial class Op
         }
 
         (int output, int input) = (weight.Shape[0], weight.Shape[1]);
-        Tensor y = StartLinear(x, output, input, bias);
-        Gemm.Multiply(false, true, x.Rows, output, input, x.Span, input, weight.Span, input, y.Span, output, accumulate: bias is not null);
+        Tensor y = NewLinear(x, output, input, bias);
+        if (GpuFeature.IsSupported && x.Gpu is { } gpu)
+        {
+            LinearGpu.Forward(gpu, x, weight, bias, y);
+        }
+        else
+        {
+            StartWithBias(y, bias);
+            Gemm.Multiply(false, true, x.Rows, output, input, x.Span, input, weight.Span, input, y.Span, output, accumulate: bias is not null);
+        }
+
         return !Tape.Wants(x, weight, bias)
             ? y
             : GradNode.Record("Linear", y, (x, weight, bias), static (s, y) =>
             {
                 // y = x·Wᵀ + b  →  dx = dy·W,  dW = dyᵀ·x,  db = Σ_rows dy
+                if (GpuFeature.IsSupported && s.x.Gpu is { } gpu)
+                {
+                    LinearGpu.Backward(gpu, s.x, s.weight, s.bias, y.Grad!);
+                    return;
+                }
+
                 (int rows, int output, int input) = (s.x.Rows, s.weight.Shape[0], s.weight.Shape[1]);
                 ReadOnlySpan<float> dy = y.Grad!.Span;
                 if (Tape.Wants(s.x))
@@ -51,13 +66,34 @@ public static partial class Op
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(weight);
-        Tensor y = StartLinear(x, weight.OutFeatures, weight.InFeatures, bias);
-        weight.Multiply(x.Span, x.Rows, y.Span, accumulate: bias is not null);
+        Tensor y = NewLinear(x, weight.OutFeatures, weight.InFeatures, bias);
+        if (GpuFeature.IsSupported && x.Gpu is { } gpu)
+        {
+            weight.MultiplyOn(gpu, x, y, bias);
+        }
+        else
+        {
+            StartWithBias(y, bias);
+            weight.Multiply(x.Span, x.Rows, y.Span, accumulate: bias is not null);
+        }
+
         return !Tape.Wants(x, bias)
             ? y
             : GradNode.Record("Linear (frozen)", y, (x, weight, bias), static (s, y) =>
             {
                 // y = x·Wᵀ + b  →  dx = dy·W,  db = Σ_rows dy;  W is a constant
+                if (GpuFeature.IsSupported && s.x.Gpu is { } gpu)
+                {
+                    if (Tape.Wants(s.x))
+                    {
+                        Tensor there = s.x.GradSink(out bool first);
+                        s.weight.MultiplyTransposedOn(gpu, y.Grad!, there, first);
+                    }
+
+                    LinearGpu.AccumulateRowSum(gpu, s.bias, y.Grad!);
+                    return;
+                }
+
                 if (Tape.Wants(s.x))
                 {
                     Tensor dx = s.x.GradSink(out bool fresh);
@@ -68,8 +104,8 @@ public static partial class Op
             });
     }
 
-    /// <summary>Checks the shapes and makes y, already holding the bias: the product is then added in the same pass.</summary>
-    private static Tensor StartLinear(Tensor x, int output, int input, Tensor? bias)
+    /// <summary>Checks the shapes and makes y.</summary>
+    private static Tensor NewLinear(Tensor x, int output, int input, Tensor? bias)
     {
         Shape shape = x.Shape;
         if (x.Columns != input)
@@ -82,15 +118,21 @@ public static partial class Op
             throw new ArgumentException($"Linear: the bias {bias.Shape} must be a vector of {output}, the outputs of the weight [{output}, {input}].");
         }
 
-        Tensor y = Tape.NewTensor(shape.Rank switch
+        return Tape.NewTensor(shape.Rank switch
         {
             1 => new Shape(output),
             2 => new Shape(shape[0], output),
             3 => new Shape(shape[0], shape[1], output),
             _ => new Shape(shape[0], shape[1], shape[2], output),
         });
+    }
+
+    /// <summary>Puts the bias into every row of y: the product is then added in the same pass.</summary>
+    private static void StartWithBias(Tensor y, Tensor? bias)
+    {
         if (bias is not null)
         {
+            int output = bias.Length;
             Span<float> all = y.Span;
             ReadOnlySpan<float> row = bias.Span;
             for (int start = 0; start < all.Length; start += output)
@@ -98,8 +140,6 @@ public static partial class Op
                 row.CopyTo(all[start..]);
             }
         }
-
-        return y;
     }
 
     /// <summary>d(vector) += Σ_rows dy, in the order of the rows, if a gradient is wanted.</summary>

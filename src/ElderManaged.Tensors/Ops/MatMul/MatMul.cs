@@ -17,9 +17,16 @@ public static partial class Op
         MatMulSizes sizes = new(a.Shape, b.Shape, transposeA, transposeB);
         Tensor c = Tape.NewTensor(sizes.Result);
         (int m, int n, int k) = (sizes.M, sizes.N, sizes.K);
-        for (int i = 0; i < sizes.Batch; i++)
+        if (GpuFeature.IsSupported && a.Gpu is { } gpu)
         {
-            Gemm.Multiply(transposeA, transposeB, m, n, k, sizes.A(a, i), sizes.Lda, sizes.B(b, i), sizes.Ldb, sizes.C(c, i), n);
+            MatMulGpu.Forward(gpu, sizes, a, b, c);
+        }
+        else
+        {
+            for (int i = 0; i < sizes.Batch; i++)
+            {
+                Gemm.Multiply(transposeA, transposeB, m, n, k, sizes.A(a, i), sizes.Lda, sizes.B(b, i), sizes.Ldb, sizes.C(c, i), n);
+            }
         }
 
         return !Tape.Wants(a, b)
@@ -28,6 +35,12 @@ public static partial class Op
             {
                 // C = op(A)·op(B)  →  d(op(A)) = dC·op(B)ᵀ,  d(op(B)) = op(A)ᵀ·dC; transposed back where op transposed
                 MatMulSizes z = s.sizes;
+                if (GpuFeature.IsSupported && s.a.Gpu is { } gpu)
+                {
+                    MatMulGpu.Backward(gpu, z, s.a, s.b, c.Grad!);
+                    return;
+                }
+
                 (int m, int n, int k) = (z.M, z.N, z.K);
                 for (int i = 0; i < z.Batch; i++)
                 {

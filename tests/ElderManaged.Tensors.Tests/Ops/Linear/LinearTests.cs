@@ -10,6 +10,19 @@ public sealed class LinearTests
     [Fact]
     public void FrozenValueAndGradients() => OpChecks.Holds(new OpCase("Linear (frozen)", random => Draw(random, frozen: true)));
 
+    [OpenCLFact]
+    public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("Linear", random => Draw(random, frozen: false, largest: 150)), cases: 16);
+
+    [OpenCLFact]
+    public void FrozenOnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("Linear (frozen)", random => Draw(random, frozen: true, largest: 150)), cases: 16);
+
+    [Fact]
+    public void OnTheSimulator()
+    {
+        OpChecks.HoldsOn(TestDevices.Simulator, new OpCase("Linear", random => Draw(random, frozen: false)), cases: 1);
+        OpChecks.HoldsOn(TestDevices.Simulator, new OpCase("Linear (frozen)", random => Draw(random, frozen: true)), cases: 1);
+    }
+
     [Fact]
     public void FrozenGivesTheBitsOfDense()
     {
@@ -68,9 +81,9 @@ public sealed class LinearTests
         return tensor;
     }
 
-    private static OpInstance Draw(RandomSource random, bool frozen)
+    private static OpInstance Draw(RandomSource random, bool frozen, int largest = 40)
     {
-        (int rows, int output, int input) = (1 + random.Next(9), 1 + random.Next(40), 1 + random.Next(40));
+        (int rows, int output, int input) = (1 + random.Next(random.Next(2) == 0 ? 9 : largest), 1 + random.Next(largest), 1 + random.Next(largest));
         bool biased = random.Next(2) == 0;
         Shape shape = random.Next(2) == 0 ? new Shape(rows, input) : new Shape(1, rows, input);
         OpInput x = OpInput.Gaussian(random, shape);

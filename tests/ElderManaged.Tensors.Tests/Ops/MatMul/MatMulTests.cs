@@ -5,9 +5,21 @@ namespace ElderManaged.Tensors.Tests;
 public sealed class MatMulTests
 {
     [Fact]
-    public void ValueAndGradients() => OpChecks.Holds(new OpCase("MatMul", random =>
+    public void ValueAndGradients() => OpChecks.Holds(new OpCase("MatMul", random => Draw(random, 20)));
+
+    // Several tiles and chains in every direction; every few cases one to four rows.
+    [OpenCLFact]
+    public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("MatMul", random => Draw(random, random.Next(3) == 0 ? 5 : 160)), cases: 16);
+
+    [OpenCLFact]
+    public void OnOpenCLAFewRowsOfALongSum() => OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("MatMul", random => Draw(random, 300, most: 4)), cases: 16);
+
+    [Fact]
+    public void OnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, new OpCase("MatMul", random => Draw(random, 20)), cases: 1);
+
+    private static OpInstance Draw(RandomSource random, int limit, int most = 12)
     {
-        (int m, int n, int k) = (1 + random.Next(12), 1 + random.Next(20), 1 + random.Next(20));
+        (int m, int n, int k) = (1 + random.Next(Math.Max(most, most < 12 ? 0 : limit * 3 / 5)), 1 + random.Next(limit), 1 + random.Next(limit));
         (int outer, int inner, int rank) = (1 + random.Next(3), 1 + random.Next(3), 2 + random.Next(3));
         int batch = rank == 2 ? 1 : rank == 3 ? inner : outer * inner;
         bool transposeA = random.Next(2) == 0;
@@ -34,7 +46,7 @@ public sealed class MatMulTests
                 return [da, db];
             },
         };
-    }));
+    }
 
     [Fact]
     public void TheResultKeepsLeadingDimensions() =>

@@ -1,0 +1,150 @@
+using ILGPU;
+
+namespace ElderManaged.Tensors;
+
+// The weight on GPUs: copied there at first use, and kept as long as this object is.
+public sealed partial class FrozenMatrix
+{
+    private static readonly Lock Copying = new();
+    private FrozenCopy?[] _copies = [];
+
+    /// <summary>y = x·Wᵀ + b on a GPU.</summary>
+    internal void MultiplyOn(GpuDevice gpu, Tensor x, Tensor y, Tensor? bias)
+    {
+        if (x.Rows > 0)
+        {
+            ProductLog.Note(this, x.Rows, transposed: false, bias is not null);
+            GemmArguments a = new(x.Rows, OutFeatures, InFeatures, gpu.Read(x), false, default, true, gpu.Write(y), false);
+            if (bias is not null)
+            {
+                (a.Bias, a.HasBias) = (gpu.Read(bias), 1);
+            }
+
+            Launch(gpu, a, turned: false);
+        }
+    }
+
+    /// <summary>dx = dy·W on a GPU, plus dx unless <paramref name="fresh"/>.</summary>
+    internal void MultiplyTransposedOn(GpuDevice gpu, Tensor dy, Tensor dx, bool fresh)
+    {
+        if (dx.Rows > 0)
+        {
+            ProductLog.Note(this, dx.Rows, transposed: true, !fresh);
+            Launch(gpu, new GemmArguments(dx.Rows, InFeatures, OutFeatures, gpu.Read(dy), false, default, false, gpu.Sink(dx, fresh), !fresh), turned: true);
+        }
+    }
+
+    /// <summary>rows[i] = W[ids[i]] on a GPU.</summary>
+    internal void CopyRows(GpuDevice gpu, ReadOnlySpan<int> ids, Tensor rows)
+    {
+        FrozenCopy copy = On(gpu);
+        FrozenGpu.Gather(gpu, copy, ids, rows);
+        GC.KeepAlive(this);
+    }
+
+    private void Launch(GpuDevice gpu, GemmArguments a, bool turned)
+    {
+        FrozenCopy copy = On(gpu);
+        a.Weight = copy.View;
+        a.Weight.Turned = turned ? 1 : 0;
+        if (copy.IsFloat)
+        {
+            GemmGpu.Multiply<FloatPanelOperand>(gpu, a);
+        }
+        else
+        {
+            GemmGpu.Multiply<WordPanelOperand>(gpu, a);
+        }
+
+        GC.KeepAlive(this);
+    }
+
+    private FrozenCopy On(GpuDevice gpu)
+    {
+        FrozenCopy?[] copies = Volatile.Read(ref _copies);
+        return gpu.Number < copies.Length && copies[gpu.Number] is { } known ? known : Copy(gpu);
+    }
+
+    private FrozenCopy Copy(GpuDevice gpu)
+    {
+        lock (Copying)
+        {
+            FrozenCopy?[] copies = _copies;
+            if (gpu.Number >= copies.Length)
+            {
+                Array.Resize(ref copies, gpu.Number + 1);
+            }
+
+            FrozenCopy copy = copies[gpu.Number] ??= _storage.CopyTo(gpu);
+            Volatile.Write(ref _copies, copies);
+            return copy;
+        }
+    }
+}
+
+/// <summary>A frozen weight's memory on one GPU.</summary>
+internal sealed class FrozenCopy(GpuMemory memory, FrozenView view, bool isFloat)
+{
+    private const int PieceBytes = 1 << 28;
+
+    /// <summary>The memory goes back with this object.</summary>
+    public GpuMemory Memory { get; } = memory;
+
+    public FrozenView View { get; } = view;
+
+    /// <summary>Whether these are float32 panels, not words.</summary>
+    public bool IsFloat { get; } = isFloat;
+
+    /// <summary>Memory on a GPU with the numbers of <paramref name="panels"/>, byte by byte.</summary>
+    public static unsafe GpuMemory Upload(GpuDevice gpu, AlignedBuffer panels)
+    {
+        long bytes = sizeof(float) * panels.Length;
+        GpuMemory memory = gpu.AllocateBytes(bytes);
+        for (long start = 0; start < bytes; start += PieceBytes)
+        {
+            memory.Upload(start, new ReadOnlySpan<byte>((byte*)panels.Pointer + start, (int)Math.Min(PieceBytes, bytes - start)));
+        }
+
+        GC.KeepAlive(panels);
+        return memory;
+    }
+}
+
+/// <summary>Gathering rows of a frozen weight: a thread for each number, decoded on the way.</summary>
+internal static class FrozenGpu
+{
+    private const int GroupSize = 128;
+
+    /// <summary>rows[i] = W[ids[i]].</summary>
+    public static void Gather(GpuDevice gpu, FrozenCopy copy, ReadOnlySpan<int> ids, Tensor rows)
+    {
+        GatherArguments a = new() { Weight = copy.View, Rows = gpu.Write(rows), Ids = gpu.Indices(ids) };
+        GpuKernel<GatherArguments> kernel = copy.IsFloat ? Kernels<FloatPanelOperand>.Gather : Kernels<WordPanelOperand>.Gather;
+        kernel.Launch(gpu, new Index3D(ids.Length, (rows.Columns + GroupSize - 1) / GroupSize, 1), new Index3D(GroupSize, 1, 1), a);
+    }
+
+    internal static void GatherRows<TPanels>(GatherArguments a)
+        where TPanels : struct, IFrozenRows
+    {
+        int input = (Grid.IdxY * GroupSize) + Group.IdxX;
+        if (input < a.Weight.Inputs)
+        {
+            a.Rows[(Grid.IdxX * a.Weight.Inputs) + input] = TPanels.Value(a.Weight, a.Ids[Grid.IdxX], input);
+        }
+    }
+
+    /// <summary>The kernel for one kind of panels.</summary>
+    internal static class Kernels<TPanels>
+        where TPanels : struct, IFrozenRows
+    {
+        public static readonly GpuKernel<GatherArguments> Gather = new(GatherRows<TPanels>);
+    }
+}
+
+/// <summary>Of <see cref="FrozenGpu"/>.</summary>
+internal struct GatherArguments
+{
+    public FrozenView Weight;
+    public ArrayView<float> Rows;
+    public ArrayView<int> Ids;
+}
