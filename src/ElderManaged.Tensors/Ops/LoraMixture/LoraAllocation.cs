@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace ElderManaged.Tensors;
 
 /// <summary>
@@ -18,6 +20,12 @@ public sealed class LoraAllocation
     private Block[] blocks = [];
     private Use[] uses = [];
     private int blockCount;
+
+    private readonly Lock guard = new();
+
+    // All of it in one array, made when a GPU first asks.
+    private int[] numbers = [];
+    private volatile int numberCount;
 
     /// <summary>An allocation; the arrays are copied.</summary>
     /// <param name="indices">[S · k]: the k LoRAs of each of S sequences, different ones.</param>
@@ -65,6 +73,7 @@ public sealed class LoraAllocation
         rowOwner.CopyTo(this.rowOwner = Room(this.rowOwner, rowOwner.Length));
         CutRows();
         ArrangeUses();
+        numberCount = 0;
     }
 
     /// <summary>How many LoRAs a sequence uses.</summary>
@@ -87,6 +96,36 @@ public sealed class LoraAllocation
 
     /// <summary>The blocks of rows that use a LoRA, in the order of the rows.</summary>
     internal ReadOnlySpan<Use> Uses(int lora) => uses.AsSpan(useStarts[lora]..useStarts[lora + 1]);
+
+    /// <summary>
+    /// Everything as whole numbers for a GPU: the owner of every row, then from the given places on the LoRAs of each sequence,
+    /// where the uses of each LoRA begin (and the last end), and the uses, three numbers each.
+    /// </summary>
+    internal ReadOnlySpan<int> Numbers(out int indicesAt, out int useStartsAt, out int usesAt)
+    {
+        indicesAt = Rows;
+        useStartsAt = indicesAt + (Sequences * K);
+        usesAt = useStartsAt + Largest + 2;
+        int useCount = useStarts[Largest + 1];
+        int count = usesAt + (3 * useCount);
+        if (numberCount != count)
+        {
+            lock (guard)
+            {
+                if (numberCount != count)
+                {
+                    Span<int> all = numbers = Room(numbers, count);
+                    RowOwner.CopyTo(all);
+                    Indices.CopyTo(all[indicesAt..]);
+                    useStarts.AsSpan(0, Largest + 2).CopyTo(all[useStartsAt..]);
+                    MemoryMarshal.Cast<Use, int>(uses.AsSpan(0, useCount)).CopyTo(all[usesAt..]);
+                    numberCount = count;
+                }
+            }
+        }
+
+        return numbers.AsSpan(0, count);
+    }
 
     private int Rows { get; set; }
 

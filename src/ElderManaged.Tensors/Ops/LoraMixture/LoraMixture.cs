@@ -25,7 +25,15 @@ public static partial class Op
         // A x of every row and allocated LoRA: [R, k · r].
         Tensor hidden = Tape.NewTensor(new Shape(x.Rows, allocation.K * a.Shape[1]));
         LoraMixtureState state = new(x, a, b, weights, allocation, scale, addTo, y, hidden);
-        LoraMixtureKernel.Forward(state);
+        if (GpuFeature.IsSupported && x.Gpu is { } gpu)
+        {
+            LoraMixtureGpu.Forward(gpu, state);
+        }
+        else
+        {
+            LoraMixtureKernel.Forward(state);
+        }
+
         return !(Tape.Wants(x, a, b) || Tape.Wants(weights, addTo))
             ? y
             : GradNode.Record("LoraMixture", y, state, static (s, y) =>
@@ -36,21 +44,44 @@ public static partial class Op
                     Accumulate(addTo, y.Grad!);
                 }
 
-                bool fresh = false;
-                LoraMixtureKernel.Backward(s with
+                if (GpuFeature.IsSupported && s.X.Gpu is { } gpu)
                 {
-                    Dy = y.Grad,
+                    bool freshX = false, freshA = false, freshB = false, freshWeights = false;
+                    LoraMixtureGpu.Backward(
+                        gpu,
+                        WithScratch(s, y.Grad!) with
+                        {
+                            Dx = Tape.Wants(s.X) ? s.X.GradSink(out freshX) : null,
+                            DxIsFresh = freshX,
+                            Da = Tape.Wants(s.A) ? s.A.GradSink(out freshA) : null,
+                            Db = Tape.Wants(s.B) ? s.B.GradSink(out freshB) : null,
+                            Dweights = Tape.Wants(s.Weights) ? s.Weights.GradSink(out freshWeights) : null,
+                        },
+                        freshA,
+                        freshB,
+                        freshWeights);
+                    return;
+                }
+
+                bool fresh = false;
+                LoraMixtureKernel.Backward(WithScratch(s, y.Grad!) with
+                {
                     Dx = Tape.Wants(s.X) ? s.X.GradSink(out fresh) : null,
                     DxIsFresh = fresh,
                     Da = Tape.Wants(s.A) ? s.A.GradSink() : null,
                     Db = Tape.Wants(s.B) ? s.B.GradSink() : null,
                     Dweights = Tape.Wants(s.Weights) ? s.Weights.GradSink() : null,
-                    Dhidden = Tape.NewTensor(s.Hidden.Shape),
-                    Products = Tape.NewTensor(new Shape(s.X.Rows, s.Allocation.K)),
-                    Scaled = Tape.NewTensor(s.Hidden.Shape),
                 });
             });
     }
+
+    private static LoraMixtureState WithScratch(in LoraMixtureState s, Tensor dy) => s with
+    {
+        Dy = dy,
+        Dhidden = Tape.NewTensor(s.Hidden.Shape),
+        Products = Tape.NewTensor(new Shape(s.X.Rows, s.Allocation.K)),
+        Scaled = Tape.NewTensor(s.Hidden.Shape),
+    };
 
     private static void RequireLoraMixture(Tensor x, Tensor a, Tensor b, Tensor weights, LoraAllocation allocation, Tensor? addTo)
     {
