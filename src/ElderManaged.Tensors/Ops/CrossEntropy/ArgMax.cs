@@ -8,6 +8,36 @@ public static partial class Op
     /// <summary>So many elements fit the first-level cache: the run with the largest is read twice, all others once.</summary>
     private const int ArgMaxRun = 4096;
 
+    /// <summary>The position of the largest number of every row, as <see cref="ArgMax"/> finds it. From a device only the positions come back.</summary>
+    /// <param name="x">[R, C].</param>
+    /// <param name="positions">Room for R positions.</param>
+    /// <exception cref="ArgumentException">A row contains NaN, or there is no room.</exception>
+    public static void ArgMaxOfRows(Tensor x, Span<int> positions)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        if (positions.Length < x.Rows)
+        {
+            throw new ArgumentException($"ArgMaxOfRows: {x.Shape} has {x.Rows} rows, there is room for {positions.Length} positions.");
+        }
+
+        if (GpuFeature.IsSupported && x.Gpu is { } gpu && TopKGpu.Takes(x))
+        {
+            int strange = TopKGpu.Select(gpu, x, 1, positions);
+            if (strange > 0)
+            {
+                throw new ArgumentException($"ArgMax: of {x.Rows} rows of {x.Columns} numbers {strange} contain NaN.");
+            }
+
+            return;
+        }
+
+        ReadOnlySpan<float> numbers = x.ReadOnlySpan;
+        for (int row = 0; row < x.Rows; row++)
+        {
+            positions[row] = ArgMax(numbers.Slice(row * x.Columns, x.Columns));
+        }
+    }
+
     /// <summary>The position of the largest number; of equal ones the first.</summary>
     /// <exception cref="ArgumentException">The row is empty or contains NaN.</exception>
     public static unsafe int ArgMax(ReadOnlySpan<float> row)

@@ -24,33 +24,47 @@ public static partial class Op
             throw new ArgumentException($"CrossEntropy: all {targets.Length} targets are {IgnoredTarget} (ignored); the mean over no rows is not defined.");
         }
 
-        // For each row: its largest logit, the inverse of Σ exp(x − largest), and its loss.
-        Tensor rows = Tape.NewTensor(new Shape(logits.Rows, 3));
-        RowBlocks.Run(logits.Rows, logits.Columns, (logits, targets, rows), static (s, block) =>
+        // For each row: its largest logit, the inverse of Σ exp(x − largest), and its loss; a GPU keeps a fourth number, see there.
+        Tensor rows = Tape.NewTensor(new Shape(logits.Rows, 4));
+        Tensor mean = Tape.NewTensor(new Shape(1));
+        if (GpuFeature.IsSupported && logits.Gpu is { } gpu)
         {
-            for (int r = block.First; r < block.End; r++)
+            SumGpu.Sum(gpu, CrossEntropyGpu.Losses(gpu, logits, targets, rows), 1f / counted, gpu.Write(mean));
+        }
+        else
+        {
+            RowBlocks.Run(logits.Rows, logits.Columns, (logits, targets, rows), static (s, block) =>
             {
-                int n = s.logits.Columns;
-                float* x = s.logits.Pointer + ((long)r * n);
-                CrossEntropyKernel.Forward(x, r + 1 < s.targets.Length ? x + n : x, n, s.targets[r], s.rows.Pointer + (3 * r));
+                for (int r = block.First; r < block.End; r++)
+                {
+                    int n = s.logits.Columns;
+                    float* x = s.logits.Pointer + ((long)r * n);
+                    CrossEntropyKernel.Forward(x, r + 1 < s.targets.Length ? x + n : x, n, s.targets[r], s.rows.Pointer + (4 * r));
+                }
+            });
+            double sum = 0;
+            for (int r = 0; r < targets.Length; r++)
+            {
+                sum += rows[r, 2];
             }
-        });
-        double sum = 0;
-        for (int r = 0; r < targets.Length; r++)
-        {
-            sum += rows[r, 2];
+
+            mean.Span[0] = (float)(sum / counted);
         }
 
-        Tensor mean = Tape.NewTensor(new Shape(1));
-        mean[0] = (float)(sum / counted);
         return !Tape.Wants(logits)
             ? mean
             : GradNode.Record("CrossEntropy", mean, (logits, targets, rows, counted, overwriteLogits), static (s, mean) =>
             {
                 // mean_r (log Σ exp(x_r) − x_r[target])  →  dx_r = (softmax(x_r) − onehot(target)) / n
-                float factor = mean.Grad![0] / s.counted;
                 bool fresh = s.overwriteLogits && s.logits.TryShareGradient(s.logits);
                 Tensor dx = fresh ? s.logits.Grad! : s.logits.GradSink(out fresh);
+                if (GpuFeature.IsSupported && s.logits.Gpu is { } gpu)
+                {
+                    CrossEntropyGpu.AddGradient(gpu, s.logits, s.targets, s.rows, mean.Grad!, 1f / s.counted, dx, fresh);
+                    return;
+                }
+
+                float factor = mean.Grad![0] / s.counted;
                 RowBlocks.Run(s.logits.Rows, s.logits.Columns, (s.logits, s.targets, s.rows, dx, factor, fresh), static (s, block) =>
                 {
                     for (int r = block.First; r < block.End; r++)
@@ -58,7 +72,7 @@ public static partial class Op
                         int n = s.logits.Columns;
                         long at = (long)r * n;
                         CrossEntropyKernel.AddGradient(
-                            s.logits.Pointer + at, n, s.targets[r], s.rows.Pointer + (3 * r), s.factor, s.dx.Pointer + at, s.fresh);
+                            s.logits.Pointer + at, n, s.targets[r], s.rows.Pointer + (4 * r), s.factor, s.dx.Pointer + at, s.fresh);
                     }
                 });
             });
@@ -78,6 +92,28 @@ public static partial class Op
         if ((losses.Length != 0 && losses.Length < targets.Length) || (argmaxHits.Length != 0 && argmaxHits.Length < targets.Length))
         {
             throw new ArgumentException($"TokenLosses: {targets.Length} rows, but room for {losses.Length} losses and {argmaxHits.Length} hits; give room for all, or none.");
+        }
+
+        if (GpuFeature.IsSupported && logits.Gpu is { } gpu)
+        {
+            if (losses.Length != 0)
+            {
+                Tensor rows = Tape.NewTensor(new Shape(4, logits.Rows));
+                CrossEntropyGpu.Losses(gpu, logits, targets, rows);
+                rows.ReadOnlySpan.Slice(2 * logits.Rows, logits.Rows).CopyTo(losses);
+            }
+
+            if (argmaxHits.Length != 0)
+            {
+                int[] largest = new int[logits.Rows];
+                ArgMaxOfRows(logits, largest);
+                for (int r = 0; r < largest.Length; r++)
+                {
+                    argmaxHits[r] = targets[r] != IgnoredTarget && largest[r] == targets[r];
+                }
+            }
+
+            return;
         }
 
         fixed (float* loss = losses)

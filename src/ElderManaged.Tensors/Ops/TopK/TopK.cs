@@ -57,6 +57,36 @@ public static class TopK
         }
     }
 
+    /// <summary>As <see cref="Select"/>, for every row of a matrix. From a device only the indices come back.</summary>
+    /// <param name="x">[R, C].</param>
+    /// <param name="k">How many of each row are wanted, 0 to C.</param>
+    /// <param name="indices">Takes R·k indices, those of the first row first.</param>
+    public static void SelectOfRows(Tensor x, int k, Span<int> indices)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        if (k < 0 || k > x.Columns)
+        {
+            throw new ArgumentOutOfRangeException(nameof(k), k, $"TopK: {k} of {x.Columns} elements cannot be selected.");
+        }
+
+        if (indices.Length < (long)x.Rows * k)
+        {
+            throw new ArgumentException($"TopK: the result needs {x.Rows} times {k} places, it has {indices.Length}.");
+        }
+
+        if (GpuFeature.IsSupported && k > 0 && x.Gpu is { } gpu && TopKGpu.Takes(x))
+        {
+            _ = TopKGpu.Select(gpu, x, k, indices);
+            return;
+        }
+
+        ReadOnlySpan<float> numbers = x.ReadOnlySpan;
+        for (int row = 0; row < x.Rows; row++)
+        {
+            Select(numbers.Slice(row * x.Columns, x.Columns), k, indices.Slice(row * k, k));
+        }
+    }
+
     /// <summary>Whether a later element must stand before an earlier one.</summary>
     private static bool IsBefore(float later, float earlier) => later > earlier || (float.IsNaN(earlier) && !float.IsNaN(later));
 

@@ -4,19 +4,68 @@ namespace ElderManaged.Tensors.Tests;
 
 public sealed class CrossEntropyTests
 {
-    [Fact]
-    public void ValueAndGradients() => OpChecks.Holds(new OpCase("CrossEntropy", random =>
+    private static OpCase Case(int mostRows, int mostColumns, bool overwrite = false) => new("CrossEntropy", random =>
     {
-        (int rows, int columns) = (1 + random.Next(6), 1 + random.Next(150));
+        (int rows, int columns) = (1 + random.Next(mostRows), 1 + random.Next(mostColumns));
         int[] targets = Targets(random, rows, columns);
         return new OpInstance
         {
             Inputs = [OpInput.Gaussian(random, new Shape(rows, columns), 3)],
-            Fast = x => Op.CrossEntropy(x[0], targets),
+            Fast = x => Op.CrossEntropy(x[0], targets, overwrite),
             Plain = x => [CrossEntropyPlain.Forward(x[0], targets, columns)],
             PlainBackward = (x, dy) => [CrossEntropyPlain.Backward(x[0], targets, columns, dy[0])],
         };
-    }));
+    });
+
+    [Fact]
+    public void ValueAndGradients() => OpChecks.Holds(Case(6, 150));
+
+    [OpenCLFact]
+    public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, Case(20, 3000));
+
+    [Fact]
+    public void OnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, Case(2, 40), cases: 1);
+
+    [OpenCLFact]
+    public void OverwrittenLogitsOnOpenCL()
+    {
+        RandomSource random = new(4);
+        Tensor x = LinearTests.Random(random, new Shape(3, 50_257));
+        x.RequiresGrad = true;
+        int[] targets = [7, Op.IgnoredTarget, 50_256];
+        float[] expected = Gradient();
+        x.MoveTo(TestDevices.OpenCL!);
+        x.Grad = null;
+        OpChecks.AssertClose(expected.Select(g => (double)g).ToArray(), Gradient(), 1e-5, "gradient");
+
+        float[] Gradient()
+        {
+            using Tape tape = Tape.Start();
+            tape.Backward(Op.CrossEntropy(Op.Scale(x, 3), targets, overwriteLogits: true));
+            Assert.Equal(x.Device, x.Grad!.Device);
+            return x.Grad!.ReadOnlySpan.ToArray();
+        }
+    }
+
+    [OpenCLFact]
+    public void LossesAndHitsOfTokensOnOpenCL()
+    {
+        // A loss of 10⁻⁶ and one of thousands; ties go to the first; ignored rows count nothing.
+        Tensor logits = new(new Shape(4, 3), [16, 2, 0, 1000, 999, -1000, 5, 5, 1, 1, 2, 3]);
+        int[] targets = [0, 2, 1, Op.IgnoredTarget];
+        (float[] losses, bool[] hits) = (new float[4], new bool[4]);
+        (float[] expected, bool[] expectedHits) = (new float[4], new bool[4]);
+        Op.TokenLosses(logits, targets, expected, expectedHits);
+        logits.MoveTo(TestDevices.OpenCL!);
+        Op.TokenLosses(logits, targets, losses, hits);
+        Assert.Equal(expectedHits, hits);
+        for (int i = 0; i < 4; i++)
+        {
+            Assert.Equal(expected[i], losses[i], 1e-5 * expected[i]);
+        }
+
+        Assert.Equal(TestDevices.OpenCL, logits.Device);
+    }
 
     [Theory]
     [InlineData(1, 50_257)]

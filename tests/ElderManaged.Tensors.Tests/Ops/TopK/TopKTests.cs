@@ -1,3 +1,5 @@
+using ElderManaged.Testing;
+
 namespace ElderManaged.Tensors.Tests;
 
 public sealed class TopKTests
@@ -21,6 +23,35 @@ public sealed class TopKTests
             TopK.Select(row, k, found);
             Assert.Equal(expected, found);
         }
+    }
+
+    [OpenCLFact]
+    public void RowsOnOpenCLEqualTheProcessors()
+    {
+        RandomSource random = new(9);
+        Tensor x = new(new Shape(7, 601));
+        foreach (ref float value in x.Span)
+        {
+            value = random.Next(9) switch { 0 => float.NegativeInfinity, 1 => float.PositiveInfinity, int v => v };
+        }
+
+        x[3, 17] = float.NaN;
+        x[3, 500] = float.NaN;
+        int[] expected = new int[7 * 601];
+        TopK.SelectOfRows(x, 601, expected);
+        x.MoveTo(TestDevices.OpenCL!);
+        int[] found = new int[7 * 601];
+        TopK.SelectOfRows(x, 601, found);
+        Assert.Equal(expected, found);
+        Assert.Equal(TestDevices.OpenCL, x.Device);
+        Assert.Throws<ArgumentException>(() => Op.ArgMaxOfRows(x, new int[7]));
+
+        Tensor y = LinearTests.Random(random, new Shape(5, 50_257));
+        (int[] largest, int[] sameOnDevice) = (new int[5], new int[5]);
+        Op.ArgMaxOfRows(y, largest);
+        y.MoveTo(TestDevices.OpenCL!);
+        Op.ArgMaxOfRows(y, sameOnDevice);
+        Assert.Equal(largest, sameOnDevice);
     }
 
     [Fact]
