@@ -55,14 +55,29 @@ public static partial class Op
     private static Tensor Rope(Tensor x, ReadOnlySpan<int> positions, RopeState state)
     {
         Tensor y = Tape.NewTensor(x.Shape);
-        RopeKernel.Run(x, y, positions, state, backward: false, add: false);
+        if (GpuFeature.IsSupported && x.Gpu is { } gpu)
+        {
+            RopeGpu.Run(gpu, x, y, positions, state, backward: false, add: false);
+        }
+        else
+        {
+            RopeKernel.Run(x, y, positions, state, backward: false, add: false);
+        }
+
         return !Tape.Wants(x)
             ? y
             : GradNode.Record("Rope", y, state, static (s, y) =>
             {
                 ReadOnlySpan<int> positions = s.Layout is { } layout ? layout.Positions : MemoryMarshal.Cast<float, int>(s.Kept!.Span);
                 Tensor dx = s.X.GradSink(out bool fresh);
-                RopeKernel.Run(y.Grad!, dx, positions, s, backward: true, add: !fresh);
+                if (GpuFeature.IsSupported && s.X.Gpu is { } gpu)
+                {
+                    RopeGpu.Run(gpu, y.Grad!, dx, positions, s, backward: true, add: !fresh);
+                }
+                else
+                {
+                    RopeKernel.Run(y.Grad!, dx, positions, s, backward: true, add: !fresh);
+                }
             });
     }
 

@@ -10,6 +10,7 @@ internal sealed class RopeTable
 {
     private static readonly ConcurrentDictionary<(int HeadWidth, float Theta), RopeTable> Tables = new();
     private static readonly Lock Growth = new();
+    private readonly ConcurrentDictionary<Device, (DeviceMemory Cos, DeviceMemory Sin)> copies = new();
 
     private RopeTable(int headWidth, float theta, int positions)
     {
@@ -56,6 +57,24 @@ internal sealed class RopeTable
 
     /// <summary>For interleaved pairs [positions, d]: each sin twice, at first with the opposite sign.</summary>
     public FloatBuffer PairSin { get; }
+
+    /// <summary><see cref="Cos"/> and <see cref="Sin"/> in a device's memory, brought there once.</summary>
+    public (DeviceMemory Cos, DeviceMemory Sin) On(Device device)
+    {
+        if (copies.TryGetValue(device, out (DeviceMemory Cos, DeviceMemory Sin) copy))
+        {
+            return copy;
+        }
+
+        return copies.GetOrAdd(device, (Upload(device, Cos), Upload(device, Sin)));
+    }
+
+    private static DeviceMemory Upload(Device device, FloatBuffer numbers)
+    {
+        DeviceMemory memory = device.Allocate(numbers.Capacity);
+        memory.Upload(numbers.ReadOnlySpan(0, numbers.Capacity));
+        return memory;
+    }
 
     /// <summary>A table that holds at least the positions 0 … <paramref name="last"/>. Safe from any thread.</summary>
     public static RopeTable For(int headWidth, float theta, int last)

@@ -13,19 +13,33 @@ public static partial class Op
     {
         ArgumentNullException.ThrowIfNull(x);
         Tensor y = Tape.NewTensor(x.Shape);
-        RowBlocks.Run(x.Rows, x.Columns, (x, y), static (s, block) =>
+        if (GpuFeature.IsSupported && x.Gpu is { } gpu)
         {
-            for (int row = block.First; row < block.End; row++)
+            SoftmaxGpu.Forward(gpu, x, y);
+        }
+        else
+        {
+            RowBlocks.Run(x.Rows, x.Columns, (x, y), static (s, block) =>
             {
-                long at = (long)row * s.x.Columns;
-                SoftmaxKernel.Forward(s.x.Pointer + at, s.y.Pointer + at, s.x.Columns);
-            }
-        });
+                for (int row = block.First; row < block.End; row++)
+                {
+                    long at = (long)row * s.x.Columns;
+                    SoftmaxKernel.Forward(s.x.Pointer + at, s.y.Pointer + at, s.x.Columns);
+                }
+            });
+        }
+
         return !Tape.Wants(x)
             ? y
             : GradNode.Record("Softmax", y, x, static (x, y) =>
             {
                 Tensor dx = x.GradSink(out bool fresh);
+                if (GpuFeature.IsSupported && y.Gpu is { } gpu)
+                {
+                    SoftmaxGpu.Backward(gpu, y, y.Grad!, dx, fresh);
+                    return;
+                }
+
                 RowBlocks.Run(x.Rows, x.Columns, (y, dy: y.Grad!, dx, fresh), static (s, block) =>
                 {
                     for (int row = block.First; row < block.End; row++)

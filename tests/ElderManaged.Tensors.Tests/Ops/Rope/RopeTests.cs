@@ -32,6 +32,14 @@ public sealed class RopeTests
     public void ValueAndGradients() => OpChecks.Holds(new OpCase("Rope", random => Draw(
         random, 1 + random.Next(7), 1 + random.Next(4), 2 * (1 + random.Next(40)), random.Next(2) == 0, random.Next(2) == 0)));
 
+    [OpenCLFact]
+    public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("Rope", random => Draw(
+        random, 1 + random.Next(40), 1 + random.Next(4), 2 * (1 + random.Next(40)), random.Next(2) == 0, random.Next(2) == 0)));
+
+    [Fact]
+    public void OnTheSimulator() => OpChecks.HoldsOn(
+        TestDevices.Simulator, new OpCase("Rope", random => Draw(random, 3, 2, 6, random.Next(2) == 0, random.Next(2) == 0)), cases: 2);
+
     [Fact]
     public void EveryHeadWidth()
     {

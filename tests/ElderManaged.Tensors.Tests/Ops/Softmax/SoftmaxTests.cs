@@ -16,6 +16,22 @@ public sealed class SoftmaxTests
     public void ValueAndGradients() =>
         OpChecks.Holds(new OpCase("Softmax", random => Draw(random, new Shape(1 + random.Next(5), 1 + random.Next(170)))));
 
+    [OpenCLFact]
+    public void OnOpenCL() =>
+        OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("Softmax", random => Draw(random, new Shape(1 + random.Next(5), 1 + random.Next(1700)))));
+
+    [Fact]
+    public void OnTheSimulator() =>
+        OpChecks.HoldsOn(TestDevices.Simulator, new OpCase("Softmax", random => Draw(random, new Shape(2, 1 + random.Next(50)))), cases: 1);
+
+    [OpenCLFact]
+    public void SpecialValuesFollowIeeeOnOpenCL()
+    {
+        Tensor x = new(new Shape(4, 2), [float.NegativeInfinity, 3, float.NaN, 1, float.NegativeInfinity, float.NegativeInfinity, 3e38f, -3e38f]);
+        x.MoveTo(TestDevices.OpenCL!);
+        Assert.Equal([0, 1, float.NaN, float.NaN, float.NaN, float.NaN, 1, 0], Op.Softmax(x).ReadOnlySpan.ToArray());
+    }
+
     [Fact]
     public void EveryLength()
     {
