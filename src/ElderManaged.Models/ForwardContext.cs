@@ -104,9 +104,7 @@ public sealed class KeyValueCache
     {
         for (int s = 0; s < layout.Count; s++)
         {
-            int width = keys.Columns;
-            int start = layout.Starts[s] * width, length = layout.Lengths[s] * width;
-            segments[layer][s].Append(keys.ReadOnlySpan.Slice(start, length), values.ReadOnlySpan.Slice(start, length));
+            segments[layer][s].Append(keys, values, layout.Starts[s], layout.Lengths[s]);
         }
     }
 }

@@ -34,13 +34,21 @@ public static partial class Op
         // What the softmax needs to be made again in backward: its largest score and the inverse of its sum.
         Tensor? statistics = record ? Tape.NewTensor(new Shape(layout.Rows, 2 * heads)) : null;
         AttentionState state = new(q, k, v, y, statistics, heads, kvHeads, layout, past);
-        AttentionKernel.Forward(state);
+        if (GpuFeature.IsSupported && q.Gpu is { } gpu)
+        {
+            AttentionGpu.Forward(gpu, state);
+        }
+        else
+        {
+            AttentionKernel.Forward(state);
+        }
+
         return !record
             ? y
             : GradNode.Record("Attention", y, state, static (s, y) =>
             {
                 // y_t = Σ_p w_tp v_p, w_t = softmax(q_t·k/√D); see AttentionBackward for the gradient
-                bool grouped = s.Heads != s.KvHeads;
+                bool grouped = s.Heads != s.KvHeads && !(GpuFeature.IsSupported && s.Statistics!.Gpu is not null);
                 bool wantsK = Tape.Wants(s.K);
                 bool wantsV = Tape.Wants(s.V);
                 AttentionInputs fresh = AttentionInputs.None;
@@ -59,7 +67,7 @@ public static partial class Op
                 Tensor? dq = Sink(s.Q, AttentionInputs.Queries);
                 Tensor? dk = Sink(s.K, AttentionInputs.Keys);
                 Tensor? dv = Sink(s.V, AttentionInputs.Values);
-                AttentionKernel.Backward(s with
+                AttentionState backward = s with
                 {
                     Level = Simd.Level,
                     Dq = dq,
@@ -69,7 +77,15 @@ public static partial class Op
                     PartialK = wantsK && grouped ? Tape.NewTensor(s.Q.Shape) : null,
                     PartialV = wantsV && grouped ? Tape.NewTensor(s.Q.Shape) : null,
                     Dy = y.Grad,
-                });
+                };
+                if (GpuFeature.IsSupported && s.Statistics!.Gpu is { } gpu)
+                {
+                    AttentionGpu.Backward(gpu, backward);
+                }
+                else
+                {
+                    AttentionKernel.Backward(backward);
+                }
             });
     }
 

@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace ElderManaged.Tensors;
 
 /// <summary>
@@ -21,6 +23,10 @@ namespace ElderManaged.Tensors;
 /// capacity it does not at all. Readers may share a segment as long as nobody appends. The memory is freed when nothing refers to
 /// the segment any more.
 /// </para>
+/// <para>
+/// Positions appended from tensors on a device lie there, row by row, and come home when the host asks for them; positions of the
+/// host are brought to a device when attention there needs them. Each side holds the first so many positions and is completed when used.
+/// </para>
 /// </remarks>
 #pragma warning disable CA1001 // The memory frees itself when nothing refers to it any more; segments are shared freely.
 public sealed unsafe class KeyValueSegment
@@ -31,6 +37,9 @@ public sealed unsafe class KeyValueSegment
     // Behind the values: kernels read whole registers.
     private const int Margin = 32;
 
+    private readonly Lock moving = new();
+    private KeyValueRows? there; // the positions on a device
+    private int here; // how many positions the host holds
     private AlignedBuffer? memory; // [capacity / 32, Width, 32] keys, then [capacity, Width] values
     private int capacity;
 
@@ -51,14 +60,32 @@ public sealed unsafe class KeyValueSegment
     /// <summary>The number of positions held.</summary>
     public int Length { get; private set; }
 
-    /// <summary>The memory taken, which is for whole panels of 32 positions.</summary>
-    public long Bytes => 2L * sizeof(float) * capacity * Width;
+    /// <summary>The memory taken: on the host for whole panels of 32 positions, and on a device.</summary>
+    public long Bytes => (2L * sizeof(float) * capacity * Width) + (GpuFeature.IsSupported && there is { } rows ? rows.Bytes : 0);
 
     /// <summary>The keys' panels; valid while this segment is reachable and nobody appends.</summary>
-    internal float* KeyPanels => memory is null ? null : memory.Pointer;
+    internal float* KeyPanels
+    {
+        get
+        {
+            BringHome();
+            return Panels;
+        }
+    }
 
     /// <summary>The rows of values; valid while this segment is reachable and nobody appends.</summary>
-    internal float* ValueRows => memory is null ? null : memory.Pointer + ((long)capacity * Width);
+    internal float* ValueRows
+    {
+        get
+        {
+            BringHome();
+            return Rows;
+        }
+    }
+
+    private float* Panels => memory is null ? null : memory.Pointer;
+
+    private float* Rows => memory is null ? null : memory.Pointer + ((long)capacity * Width);
 
     /// <summary>One number of a key.</summary>
     public float Key(int position, int column)
@@ -84,19 +111,66 @@ public sealed unsafe class KeyValueSegment
             throw new ArgumentException($"KeyValueSegment: {newKeys.Length} key and {newValues.Length} value numbers for rows of {Width}.");
         }
 
-        int count = newKeys.Length / Width;
-        if (Length + count > capacity)
+        BringHome();
+        Add(newKeys, newValues);
+        Length = here;
+    }
+
+    /// <summary>Appends positions from rows of tensors, on the device where those lie.</summary>
+    /// <param name="newKeys">[rows, <see cref="Width"/>].</param>
+    /// <param name="newValues">[rows, <see cref="Width"/>].</param>
+    /// <param name="firstRow">The first row to append.</param>
+    /// <param name="count">How many rows to append.</param>
+    public void Append(Tensor newKeys, Tensor newValues, int firstRow, int count)
+    {
+        ArgumentNullException.ThrowIfNull(newKeys);
+        ArgumentNullException.ThrowIfNull(newValues);
+        if (newKeys.Columns != Width || newValues.Columns != Width || firstRow < 0 || count < 0 || firstRow + (long)count > Math.Min(newKeys.Rows, newValues.Rows))
         {
-            Reserve(Math.Max(Length + count, 2 * capacity));
+            throw new ArgumentException($"KeyValueSegment: rows {firstRow} to {firstRow + (long)count} of keys {newKeys.Shape} and values {newValues.Shape} for rows of {Width}.");
         }
 
-        newValues.CopyTo(new Span<float>(ValueRows + ((long)Length * Width), newValues.Length));
-        fixed (float* rows = newKeys)
+        if (GpuFeature.IsSupported && newKeys.Gpu is { } gpu)
         {
-            AttentionPacking.AppendTurned(rows, Width, count, KeyPanels, Length);
+            On(gpu).Append(newKeys, newValues, firstRow, count);
+            Length += count;
+            return;
         }
 
-        Length += count;
+        Append(newKeys.ReadOnlySpan.Slice(firstRow * Width, count * Width), newValues.ReadOnlySpan.Slice(firstRow * Width, count * Width));
+    }
+
+    /// <summary>All positions in a device's memory, brought there if they are not.</summary>
+    internal KeyValueRows On(GpuDevice gpu)
+    {
+        lock (moving)
+        {
+            if (there is null || there.Gpu != gpu)
+            {
+                BringHome();
+                there = new KeyValueRows(gpu, Width);
+            }
+
+            int missing = Length - there.Length;
+            if (missing > 0)
+            {
+                float[] keys = ArrayPool<float>.Shared.Rent(missing * Width);
+                for (int p = 0; p < missing; p++)
+                {
+                    int position = there.Length + p;
+                    float* panel = Panels + ((long)(position & -Panel) * Width) + (position % Panel);
+                    for (int c = 0; c < Width; c++)
+                    {
+                        keys[(p * Width) + c] = panel[c * Panel];
+                    }
+                }
+
+                there.Append(keys.AsSpan(0, missing * Width), new ReadOnlySpan<float>(Rows + ((long)there.Length * Width), missing * Width));
+                ArrayPool<float>.Shared.Return(keys);
+            }
+
+            return there;
+        }
     }
 
     /// <summary>Forgets all positions from <paramref name="length"/> on.</summary>
@@ -105,6 +179,11 @@ public sealed unsafe class KeyValueSegment
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Length);
         Length = length;
+        here = Math.Min(here, length);
+        if (GpuFeature.IsSupported)
+        {
+            there?.Truncate(length);
+        }
     }
 
     /// <summary>A copy of the first <paramref name="length"/> positions, which may grow on its own.</summary>
@@ -114,8 +193,14 @@ public sealed unsafe class KeyValueSegment
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Length);
+        if (GpuFeature.IsSupported && there is { } rows && rows.Length >= length && here < length)
+        {
+            return new KeyValueSegment(Width) { there = rows.Prefix(length, room), Length = length };
+        }
+
         KeyValueSegment copy = new(Width, length + room);
         copy.Fill(KeyPanels, ValueRows, length);
+        copy.Length = length;
         GC.KeepAlive(this);
         return copy;
     }
@@ -128,12 +213,49 @@ public sealed unsafe class KeyValueSegment
         }
 
         AlignedBuffer? before = memory;
-        float* keys = KeyPanels;
-        float* values = ValueRows;
+        float* keys = Panels;
+        float* values = Rows;
         capacity = checked(wanted + Panel - 1) & -Panel;
         memory = new AlignedBuffer((2L * capacity * Width) + Margin);
-        Fill(keys, values, Length);
+        Fill(keys, values, here);
         before?.Dispose();
+    }
+
+    private void Add(ReadOnlySpan<float> newKeys, ReadOnlySpan<float> newValues)
+    {
+        int count = newKeys.Length / Width;
+        if (here + count > capacity)
+        {
+            Reserve(Math.Max(here + count, 2 * capacity));
+        }
+
+        newValues.CopyTo(new Span<float>(Rows + ((long)here * Width), newValues.Length));
+        fixed (float* rows = newKeys)
+        {
+            AttentionPacking.AppendTurned(rows, Width, count, Panels, here);
+        }
+
+        here += count;
+    }
+
+    private void BringHome()
+    {
+        if (GpuFeature.IsSupported && here < Length)
+        {
+            lock (moving)
+            {
+                int missing = Length - here;
+                if (missing > 0)
+                {
+                    float[] keys = ArrayPool<float>.Shared.Rent(Length * Width);
+                    float[] values = ArrayPool<float>.Shared.Rent(Length * Width);
+                    there!.Download(keys, values);
+                    Add(keys.AsSpan(here * Width, missing * Width), values.AsSpan(here * Width, missing * Width));
+                    ArrayPool<float>.Shared.Return(keys);
+                    ArrayPool<float>.Shared.Return(values);
+                }
+            }
+        }
     }
 
     // The rest of the panels is zero: whole registers are read of a panel that is not full, and what lies there by chance might
@@ -141,14 +263,14 @@ public sealed unsafe class KeyValueSegment
     private void Fill(float* keys, float* values, int length)
     {
         long used = (long)((length + Panel - 1) & -Panel) * Width;
-        Copy(keys, KeyPanels, used);
+        Copy(keys, Panels, used);
         for (long i = used; i < (long)capacity * Width; i += Panel)
         {
-            new Span<float>(KeyPanels + i, Panel).Clear();
+            new Span<float>(Panels + i, Panel).Clear();
         }
 
-        Copy(values, ValueRows, (long)length * Width);
-        Length = length;
+        Copy(values, Rows, (long)length * Width);
+        here = length;
     }
 
     private static void Copy(float* source, float* target, long count) =>

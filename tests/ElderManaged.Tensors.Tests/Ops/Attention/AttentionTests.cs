@@ -5,18 +5,28 @@ namespace ElderManaged.Tensors.Tests;
 public sealed class AttentionTests
 {
     [Fact]
-    public void ValueAndGradients() => OpChecks.Holds(new OpCase("Attention", random =>
+    public void ValueAndGradients() =>
+        OpChecks.Holds(new OpCase("Attention", random => Draw(random, random.Next(3) switch { 0 => 16, 1 => 1 + random.Next(9), _ => 17 + random.Next(60) }, 4, 7)));
+
+    // Both shapes of groups, blocks of rows that are not full, positions of past and rows in one block.
+    [OpenCLFact]
+    public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("Attention", random =>
+        Draw(random, random.Next(4) switch { 0 => 16, 1 => 1 + random.Next(9), 2 => 129 + random.Next(128), _ => 17 + random.Next(112) }, 4, 45)), cases: 24);
+
+    [Fact]
+    public void OnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, new OpCase("Attention", random => Draw(random, 3, 1, 3)), cases: 1);
+
+    private static OpInstance Draw(RandomSource random, int width, int maxCount, int maxLength)
     {
         int kvHeads = 1 + random.Next(3);
         int heads = kvHeads * (1 + random.Next(3));
-        int width = random.Next(3) switch { 0 => 16, 1 => 1 + random.Next(9), _ => 17 + random.Next(60) };
-        int count = 1 + random.Next(4);
+        int count = 1 + random.Next(maxCount);
         int[] lengths = new int[count];
         int[] pastLengths = new int[count];
         for (int s = 0; s < count; s++)
         {
-            lengths[s] = random.Next(4) == 0 && s > 0 ? 0 : 1 + random.Next(7);
-            pastLengths[s] = random.Next(2) == 0 ? 0 : random.Next(8);
+            lengths[s] = random.Next(4) == 0 && s > 0 ? 0 : 1 + random.Next(maxLength);
+            pastLengths[s] = random.Next(2) == 0 ? 0 : random.Next(maxLength + 1);
         }
 
         SequenceLayout layout = new(lengths, pastLengths);
@@ -35,7 +45,7 @@ public sealed class AttentionTests
             Plain = x => plain.Forward(x[0], x[1], x[2]),
             PlainBackward = (x, dy) => plain.Backward(x[0], x[1], x[2], dy),
         };
-    }));
+    }
 
     // Several blocks of rows, several steps of positions, and every kind of head width.
     [Theory]
@@ -269,6 +279,52 @@ public sealed class AttentionTests
             found = Threads.ValueAndGradients(() => Op.Attention(q, q, q, Heads, kvHeads, layout), q);
             double[][] same = plain.Backward(Wide(q), Wide(q), Wide(q), wideDy);
             OpChecks.AssertClose([.. same[0].Select((x, i) => x + same[1][i] + same[2][i])], found[1], OpChecks.KernelTolerance, "gradient of all three");
+        }
+    }
+
+    // Gradients are added where they are not the first ones; x is queries, keys and values at once.
+    [OpenCLFact]
+    public void GradientsAddUpOnOpenCL()
+    {
+        const int Heads = 2, Width = 20, Length = 37;
+        RandomSource random = new(18);
+        SequenceLayout layout = new([Length]);
+        AttentionPlain plain = new(Heads, Heads, Width, layout, null);
+        OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("Attention of one", random => new OpInstance
+        {
+            Inputs = [OpInput.Gaussian(random, new Shape(Length, Heads * Width))],
+            Fast = x => Op.Attention(x[0], x[0], x[0], Heads, Heads, layout),
+            Plain = x => plain.Forward(x[0], x[0], x[0]),
+            PlainBackward = (x, dy) =>
+            {
+                double[][] parts = plain.Backward(x[0], x[0], x[0], dy);
+                return [[.. parts[0].Select((d, i) => d + parts[1][i] + parts[2][i])]];
+            },
+        }), cases: 2);
+    }
+
+    // A row's bits do not depend on where in a block it lies, nor on whether earlier positions are past.
+    [OpenCLFact]
+    public void OneTokenAtATimeGivesTheBitsOfTheFullPassOnOpenCL()
+    {
+        const int Heads = 4, KvHeads = 2, Width = 24, Length = 41;
+        RandomSource random = new(16);
+        Tensor q = LinearTests.Random(random, new Shape(Length, Heads * Width));
+        Tensor k = LinearTests.Random(random, new Shape(Length, KvHeads * Width));
+        Tensor v = LinearTests.Random(random, k.Shape);
+        Tensor[] rows = [.. Enumerable.Range(0, 3 * Length).Select(i => new[] { q, k, v }[i % 3]).Select((x, i) => new Tensor(new Shape(1, x.Columns), x.Row(i / 3)))];
+        foreach (Tensor x in rows.Concat([q, k, v]))
+        {
+            x.MoveTo(TestDevices.OpenCL!);
+        }
+
+        Tensor full = Op.Attention(q, k, v, Heads, KvHeads, new SequenceLayout([Length]));
+        KeyValueSegment cache = new(KvHeads * Width);
+        for (int t = 0; t < Length; t++)
+        {
+            Tensor row = Op.Attention(rows[3 * t], rows[(3 * t) + 1], rows[(3 * t) + 2], Heads, KvHeads, new SequenceLayout([1], [t]), [cache]);
+            Assert.Equal(full.ReadOnlySpan.Slice(t * q.Columns, q.Columns).ToArray(), row.ReadOnlySpan.ToArray());
+            cache.Append(k, v, t, 1);
         }
     }
 

@@ -81,6 +81,34 @@ public sealed class KeyValueSegmentTests
         Assert.All(found, x => Assert.All(x, e => Assert.True(float.IsFinite(e))));
     }
 
+    // Appended on the device and on the host in turn, cut, copied: the host finds all of it.
+    [OpenCLFact]
+    public void PositionsOfADeviceComeHomeFromOpenCL()
+    {
+        const int Width = 6;
+        (float[] keys, float[] values) = Rows(Width, 80);
+        Tensor k = new(new Shape(80, Width), keys), v = new(new Shape(80, Width), values);
+        k.MoveTo(TestDevices.OpenCL!);
+        v.MoveTo(TestDevices.OpenCL!);
+        KeyValueSegment segment = new(Width);
+        segment.Append(k, v, 0, 7);
+        segment.Append(k, v, 7, 30);
+        long downloads = TestDevices.OpenCL!.Transfers.Downloads;
+        KeyValueSegment copy = segment.Prefix(33, room: 2);
+        copy.Append(k, v, 33, 20);
+        Assert.Equal(downloads, TestDevices.OpenCL.Transfers.Downloads);
+        AssertHolds(copy, 53, keys, values);
+        copy.Append(keys.AsSpan(53 * Width, 7 * Width), values.AsSpan(53 * Width, 7 * Width));
+        copy.Append(k, v, 60, 10);
+        AssertHolds(copy, 70, keys, values);
+        copy.Truncate(35);
+        copy.Append(k, v, 35, 45);
+        AssertHolds(copy, 80, keys, values);
+        AssertHolds(segment, 37, keys, values);
+        Assert.Equal(keys, k.ReadOnlySpan.ToArray());
+        Assert.Throws<ArgumentException>(() => copy.Append(k, v, 75, 6));
+    }
+
     [Fact]
     public void AppendingIntoRoomAllocatesNothing()
     {
