@@ -11,5 +11,6 @@ internal static class BenchCommand
             BenchEditCommand.Create(terminal, cancellationToken),
             BenchGenerateCommand.Create(terminal, cancellationToken),
             BenchModelCommand.Create(terminal, cancellationToken),
+            BenchGpuCommand.Create(terminal, cancellationToken),
         };
 }

@@ -1,0 +1,60 @@
+using System.Text.Json;
+using ElderManaged.Cli.Bench;
+using ElderManaged.Cli.Commands.Bench;
+using ElderManaged.Tensors;
+using ElderManaged.Testing;
+
+namespace ElderManaged.Cli.Tests.Commands;
+
+public sealed class BenchGpuTests
+{
+    private static readonly GpuBenchSizes Small = new([(3, 64, 96)], 5000, (7, 2, 16));
+
+    [Fact]
+    public void TheProcessorIsNotMeasuredAsAGpu()
+    {
+        Outcome outcome = Elder.Run("bench", "gpu", "--device", "cpu");
+        Assert.Equal((Program.BadInput, ""), (outcome.Code, outcome.Out));
+        Assert.Contains("elder doctor", outcome.Error, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => DevicePeaks.Measure(Device.Cpu));
+    }
+
+    [OpenCLFact]
+    public void OnOpenCLEveryOpIsMeasuredAndADriverOfTheProcessorIsCalledNoGpu()
+    {
+        Device device = TestDevices.OpenCL!;
+        DevicePeaks peaks = DevicePeaks.Measure(device);
+        List<string> told = [];
+        List<GpuBenchLine> lines = GpuBench.Run(device, Small, told.Add, CancellationToken.None);
+        Assert.Equal(["product 3 x 64 x 96, Float32", "product 3 x 64 x 96, Float16", "GELU of 5000", "attention of 7 positions, 2 heads of 16"], told);
+        Assert.Equal(told, lines.Select(line => line.Name));
+        Assert.True(lines.Single(line => line.Name.StartsWith("GELU", StringComparison.Ordinal)).OnDevice);
+        Assert.All(lines, line => Assert.True(line.Seconds > 0 && line.ShareOf(peaks) > 0, line.Name));
+
+        string text = Print(device.Report, peaks, lines, json: false);
+        Assert.Equal(device.Report.NotForAuto is not null, text.Contains("This is no GPU", StringComparison.Ordinal));
+        JsonElement json = JsonDocument.Parse(Print(device.Report, peaks, lines, json: true)).RootElement;
+        Assert.Equal(device.Report.NotForAuto is null, json.GetProperty("isGpu").GetBoolean());
+        Assert.Equal(lines.Count, json.GetProperty("ops").GetArrayLength());
+    }
+
+    [Fact]
+    public void AnOpWithoutAKernelIsNotClaimedForTheDevice()
+    {
+        DeviceReport gpu = new(DeviceKinds.Cuda, "a GPU", Usable: true, null, 1, "1");
+        GpuBenchLine[] lines = [new("one", 0.5, 1e9, 1e9, OnDevice: true), new("two", 0.5, 1e9, 1e9, OnDevice: false)];
+        string text = Print(gpu, new DevicePeaks(4e9, 1e10), lines, json: false);
+        Assert.Contains("0.50 of what the peaks allow", text, StringComparison.Ordinal); // 0.25 s of operations in 0.5 s
+        Assert.Contains("two  not on the device", text, StringComparison.Ordinal);
+        JsonElement ops = JsonDocument.Parse(Print(gpu, new DevicePeaks(4e9, 1e10), lines, json: true)).RootElement.GetProperty("ops");
+        Assert.Equal(0.5, ops[0].GetProperty("shareOfPeak").GetDouble());
+        Assert.Equal(JsonValueKind.Null, ops[1].GetProperty("seconds").ValueKind);
+    }
+
+    private static string Print(DeviceReport device, DevicePeaks peaks, IReadOnlyList<GpuBenchLine> lines, bool json)
+    {
+        using StringWriter output = new(), error = new();
+        BenchGpuCommand.Print(new Terminal(output, error, false, false), device, peaks, lines, json);
+        return output.ToString();
+    }
+}
