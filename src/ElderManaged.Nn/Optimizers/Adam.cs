@@ -49,7 +49,9 @@ public sealed class Adam
     private const float LeastSquared = 1.3877787807e-17f; // 2⁻⁵⁶: the square, times 1 − β₂, is still a normal number
 
     private readonly Parameter[] parameters;
-    private readonly float[][] first, second;
+    private readonly Tensor[] first, second;
+    private readonly bool[] onDevice; // stepped there: its pieces are nobody's here
+    private Tensor? squares;
     private readonly Piece[] pieces;
     private readonly int[] partStarts; // the pieces of part i end where those of part i + 1 start
 
@@ -59,8 +61,9 @@ public sealed class Adam
         this.parameters = [.. parameters];
         Options = options;
         LearningRate = options.LearningRate;
-        first = [.. this.parameters.Select(p => new float[p.Value.Length])];
-        second = [.. this.parameters.Select(p => new float[p.Value.Length])];
+        first = [.. this.parameters.Select(p => new Tensor(new Shape(p.Value.Length)))];
+        second = [.. this.parameters.Select(p => new Tensor(new Shape(p.Value.Length)))];
+        onDevice = new bool[this.parameters.Length];
         (pieces, partStarts) = Divide(this.parameters);
     }
 
@@ -77,9 +80,9 @@ public sealed class Adam
     public void Reset()
     {
         Steps = 0;
-        foreach (float[] moments in first.Concat(second))
+        foreach (Tensor moments in first.Concat(second))
         {
-            Array.Clear(moments);
+            moments.Clear();
         }
     }
 
@@ -91,17 +94,27 @@ public sealed class Adam
         float correction1 = 1 - MathF.Pow(Options.Beta1, Steps);
         float correction2 = MathF.Sqrt(1 - MathF.Pow(Options.Beta2, Steps));
         float rate = LearningRate / correction1;
-        foreach (Parameter parameter in parameters)
+        Work work = new(this, rate, 1 / correction2, gradientScale);
+        for (int i = 0; i < parameters.Length; i++)
         {
-            parameter.Value.GradSink(); // made here, before threads look for it
+            Tensor value = parameters[i].Value;
+            Tensor gradient = value.GradSink(); // made here, before threads look for it
+            onDevice[i] = false;
+            if (GpuFeature.IsSupported && (value.Gpu ?? gradient.Gpu) is { } gpu)
+            {
+                AdamStepGpu.Step(gpu, value, first[i], second[i], NumbersFor(work, parameters[i]));
+                onDevice[i] = true;
+            }
         }
 
-        Work work = new(this, rate, 1 / correction2, gradientScale);
         CpuThreads.Run(partStarts.Length - 1, work, static (w, part) =>
         {
             for (int i = w.Adam.partStarts[part]; i < w.Adam.partStarts[part + 1]; i++)
             {
-                StepPiece(w, w.Adam.pieces[i]);
+                if (!w.Adam.onDevice[w.Adam.pieces[i].Parameter])
+                {
+                    StepPiece(w, w.Adam.pieces[i]);
+                }
             }
         });
     }
@@ -119,22 +132,48 @@ public sealed class Adam
     public double GradientNorm()
     {
         double sum = 0;
-        foreach (Parameter parameter in parameters)
+        bool there = false;
+        for (int i = 0; i < parameters.Length; i++)
         {
-            if (parameter.Value.Grad is { } gradient)
+            if (parameters[i].Value.Grad is not { } gradient)
             {
-                sum += SumOfSquares(gradient.Span);
+                continue;
+            }
+
+            if (GpuFeature.IsSupported && gradient.Gpu is { } gpu)
+            {
+                squares ??= new Tensor(new Shape(parameters.Length));
+                if (!there)
+                {
+                    squares.Clear();
+                    there = true;
+                }
+
+                AdamStepGpu.SumOfSquares(gpu, gradient, squares, i);
+            }
+            else
+            {
+                sum += SumOfSquares(gradient.ReadOnlySpan);
+            }
+        }
+
+        if (there)
+        {
+            // A number for each parameter comes back, all in one go.
+            foreach (float square in squares!.ReadOnlySpan)
+            {
+                sum += square;
             }
         }
 
         return Math.Sqrt(sum);
     }
 
-    /// <summary>The moments by parameter name, to save with a training checkpoint.</summary>
-    public IEnumerable<(string Name, float[] First, float[] Second)> Moments =>
+    /// <summary>The moments by parameter name, to save with a training checkpoint. They lie where the parameter was last stepped.</summary>
+    public IEnumerable<(string Name, Tensor First, Tensor Second)> Moments =>
         parameters.Select((p, i) => (p.Name, first[i], second[i]));
 
-    /// <summary>Continues from saved moments: fill the arrays of <see cref="Moments"/>, then set the step count.</summary>
+    /// <summary>Continues from saved moments: fill the tensors of <see cref="Moments"/>, then set the step count.</summary>
     public void ResumeAt(int steps) => Steps = steps;
 
     private static (Piece[] Pieces, int[] PartStarts) Divide(Parameter[] parameters)
@@ -167,6 +206,26 @@ public sealed class Adam
         return ([.. pieces], [.. starts]);
     }
 
+    private static AdamNumbers NumbersFor(in Work w, Parameter parameter)
+    {
+        AdamOptions options = w.Adam.Options;
+        return new AdamNumbers
+        {
+            Scale = w.Scale,
+            Beta1 = options.Beta1,
+            One1 = 1 - options.Beta1,
+            Beta2 = options.Beta2,
+            One2 = 1 - options.Beta2,
+            Keep = 1 - (parameter.Decays ? w.Adam.LearningRate * options.WeightDecay : 0),
+            Rate = w.Rate,
+            Inverse2 = w.Inverse2,
+            Epsilon = options.Epsilon,
+            LeastFirst = LeastFirst,
+            LeastSecond = LeastSecond,
+            LeastSquared = LeastSquared,
+        };
+    }
+
     // Every element is stepped by itself, with the same arithmetic in a register and alone: pieces do not change bits.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static unsafe void StepPiece(in Work w, Piece piece)
@@ -179,8 +238,8 @@ public sealed class Adam
         int n = piece.Length;
         fixed (float* p = parameter.Value.Span.Slice(piece.Start, n))
         fixed (float* g = parameter.Value.Grad!.Span.Slice(piece.Start, n))
-        fixed (float* m = adam.first[piece.Parameter].AsSpan(piece.Start, n))
-        fixed (float* v = adam.second[piece.Parameter].AsSpan(piece.Start, n))
+        fixed (float* m = adam.first[piece.Parameter].Span.Slice(piece.Start, n))
+        fixed (float* v = adam.second[piece.Parameter].Span.Slice(piece.Start, n))
         {
             int i = 0;
             for (; i <= n - 16; i += 16)

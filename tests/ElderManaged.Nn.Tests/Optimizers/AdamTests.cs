@@ -32,12 +32,56 @@ public sealed class AdamTests
                 OpChecks.AssertClose(p, parameter.Value.Span, 1e-5, $"{shape}, step {step}");
             }
 
-            (string name, float[] first, float[] second) = Assert.Single(adam.Moments);
+            (string name, Tensor first, Tensor second) = Assert.Single(adam.Moments);
             Assert.Equal("p", name);
             Assert.Equal(6, adam.Steps);
-            OpChecks.AssertClose(m, first, 1e-5, "first moments");
-            OpChecks.AssertClose(v, second, 1e-5, "second moments");
+            OpChecks.AssertClose(m, first.ReadOnlySpan, 1e-5, "first moments");
+            OpChecks.AssertClose(v, second.ReadOnlySpan, 1e-5, "second moments");
         }
+    }
+
+    [OpenCLFact]
+    public void StepsOnOpenCLFollowTheProcessors()
+    {
+        Parameter[] here = [Draw("w", new Shape(3, 337), 1), Draw("b", new Shape(41), 2)];
+        Parameter[] there = [Draw("w", new Shape(3, 337), 1), Draw("b", new Shape(41), 2)];
+        (Adam expected, Adam found) = (new(here, Options), new(there, Options));
+        foreach (Parameter parameter in there)
+        {
+            parameter.Value.MoveTo(TestDevices.OpenCL!);
+        }
+
+        for (int step = 1; step <= 6; step++)
+        {
+            for (int i = 0; i < here.Length; i++)
+            {
+                float[] g = Numbers(here[i].Value.Length, (ulong)((10 * step) + i));
+                here[i].Value.ZeroGrad();
+                there[i].Value.ZeroGrad();
+                g.CopyTo(here[i].Value.GradSink().Span);
+                g.CopyTo(there[i].Value.GradSink().Span);
+                there[i].Value.Grad!.MoveTo(TestDevices.OpenCL!);
+            }
+
+            double norm = expected.GradientNorm();
+            Assert.Equal(norm, found.GradientNorm(), 1e-6 * norm);
+            expected.Step(0.5f);
+            found.Step(0.5f);
+        }
+
+        for (int i = 0; i < here.Length; i++)
+        {
+            Assert.Equal(TestDevices.OpenCL, there[i].Value.Device);
+            Assert.Equal(TestDevices.OpenCL, found.Moments.ElementAt(i).Second.Device);
+            OpChecks.AssertClose(Doubles(here[i].Value), there[i].Value.ReadOnlySpan, 1e-6, here[i].Name);
+            OpChecks.AssertClose(Doubles(expected.Moments.ElementAt(i).First), found.Moments.ElementAt(i).First.ReadOnlySpan, 1e-6, "first moments");
+            OpChecks.AssertClose(Doubles(expected.Moments.ElementAt(i).Second), found.Moments.ElementAt(i).Second.ReadOnlySpan, 1e-6, "second moments");
+        }
+
+        found.Reset();
+        Assert.All(found.Moments, moments => Assert.All(moments.Second.ReadOnlySpan.ToArray(), value => Assert.Equal(0, value)));
+
+        static double[] Doubles(Tensor tensor) => tensor.ReadOnlySpan.ToArray().Select(value => (double)value).ToArray();
     }
 
     [Fact]
@@ -89,10 +133,10 @@ public sealed class AdamTests
         StepWith(adam, a, 5);
         Parameter b = new("p", new Tensor(new Shape(21), a.Value.Span.ToArray()));
         Adam resumed = new([b], Options);
-        foreach (((string _, float[] first, float[] second), (string _, float[] intoFirst, float[] intoSecond)) in adam.Moments.Zip(resumed.Moments))
+        foreach (((string _, Tensor first, Tensor second), (string _, Tensor intoFirst, Tensor intoSecond)) in adam.Moments.Zip(resumed.Moments))
         {
-            first.CopyTo(intoFirst, 0);
-            second.CopyTo(intoSecond, 0);
+            first.ReadOnlySpan.CopyTo(intoFirst.Span);
+            second.ReadOnlySpan.CopyTo(intoSecond.Span);
         }
 
         resumed.ResumeAt(adam.Steps);
@@ -170,11 +214,11 @@ public sealed class AdamTests
         {
             adam.Step();
             adam.ZeroGrad();
-            (string _, float[] first, float[] second) = adam.Moments.Single();
-            Assert.DoesNotContain(first.Concat(second), float.IsSubnormal);
+            (string _, Tensor first, Tensor second) = adam.Moments.Single();
+            Assert.DoesNotContain(first.Span.ToArray().Concat(second.Span.ToArray()), float.IsSubnormal);
         }
 
-        Assert.All(adam.Moments.Single().First, value => Assert.Equal(0, value)); // 0.8²⁰⁰⁰ of anything
+        Assert.All(adam.Moments.Single().First.Span.ToArray(), value => Assert.Equal(0, value)); // 0.8²⁰⁰⁰ of anything
     }
 
     [Fact]

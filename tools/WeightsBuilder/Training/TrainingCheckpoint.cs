@@ -1,5 +1,6 @@
 using ElderManaged.Models.Checkpoints;
 using ElderManaged.Nn;
+using ElderManaged.Tensors;
 
 namespace ElderManaged.WeightsBuilder.Training;
 
@@ -19,10 +20,10 @@ public static class TrainingCheckpoint
             writer.Add($"parameter.{parameter.Name}", [parameter.Value.Length], parameter.Value.Memory);
         }
 
-        foreach ((string name, float[] first, float[] second) in trainer.Optimizer.Moments)
+        foreach ((string name, Tensor first, Tensor second) in trainer.Optimizer.Moments)
         {
-            writer.Add($"first.{name}", [first.Length], first);
-            writer.Add($"second.{name}", [second.Length], second);
+            writer.Add($"first.{name}", [first.Length], first.Memory);
+            writer.Add($"second.{name}", [second.Length], second.Memory);
         }
 
         writer.Save(path);
@@ -39,10 +40,10 @@ public static class TrainingCheckpoint
             file.ReadFloat32($"parameter.{parameter.Name}", parameter.Value.Span);
         }
 
-        foreach ((string name, float[] first, float[] second) in trainer.Optimizer.Moments)
+        foreach ((string name, Tensor first, Tensor second) in trainer.Optimizer.Moments)
         {
-            file.ReadFloat32($"first.{name}", first);
-            file.ReadFloat32($"second.{name}", second);
+            file.ReadFloat32($"first.{name}", first.Span);
+            file.ReadFloat32($"second.{name}", second.Span);
         }
 
         trainer.Optimizer.ResumeAt((int)progress[0]);
