@@ -6,7 +6,9 @@ namespace ElderManaged.Tensors;
 public sealed partial class FrozenMatrix
 {
     private static readonly Lock Copying = new();
-    private FrozenCopy?[] _copies = [];
+
+    // By the device's number. Null until the first, so that a program without GPUs makes nothing of these types.
+    private FrozenCopy?[]? _copies;
 
     /// <summary>y = x·Wᵀ + b on a GPU.</summary>
     internal void MultiplyOn(GpuDevice gpu, Tensor x, Tensor y, Tensor? bias)
@@ -61,15 +63,15 @@ public sealed partial class FrozenMatrix
 
     private FrozenCopy On(GpuDevice gpu)
     {
-        FrozenCopy?[] copies = Volatile.Read(ref _copies);
-        return gpu.Number < copies.Length && copies[gpu.Number] is { } known ? known : Copy(gpu);
+        FrozenCopy?[]? copies = Volatile.Read(ref _copies);
+        return copies is not null && gpu.Number < copies.Length && copies[gpu.Number] is { } known ? known : Copy(gpu);
     }
 
     private FrozenCopy Copy(GpuDevice gpu)
     {
         lock (Copying)
         {
-            FrozenCopy?[] copies = _copies;
+            FrozenCopy?[] copies = _copies ?? [];
             if (gpu.Number >= copies.Length)
             {
                 Array.Resize(ref copies, gpu.Number + 1);
