@@ -26,6 +26,34 @@ public sealed class AddTests
     [Fact]
     public void OnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, new OpCase("Add", random => Draw(random, new Shape(1 + random.Next(5), 1 + random.Next(70)))), cases: 2);
 
+    [OpenCLFact]
+    public void SharedGradientsPartOnOpenCLAsOnTheProcessor()
+    {
+        // Both terms of a sum share dy until one of them gets another contribution; slices write into the middle of a gradient.
+        RandomSource random = new(12);
+        Tensor x = LinearTests.Random(random, new Shape(6, 50));
+        x.RequiresGrad = true;
+        float[] expected = Gradient();
+        x.Grad = null;
+        x.MoveTo(TestDevices.OpenCL!);
+        float[] found = Gradient();
+        Assert.Equal(TestDevices.OpenCL, x.Grad!.Device);
+        OpChecks.AssertClose(expected.Select(g => (double)g).ToArray(), found, 1e-6, "gradient");
+        x.Grad = null;
+        Assert.Equal(found, Gradient());
+
+        float[] Gradient()
+        {
+            using Tape tape = Tape.Start();
+            Tensor a = Op.Scale(x, 2);
+            Tensor b = Op.Mul(x, x);
+            Tensor middle = Op.SliceRows(a, 2, 3);
+            Tensor sum = Op.Add(Op.Mul(a, b), Op.Add(a, b));
+            tape.Backward(Op.Add(Op.Sum(sum), Op.Sum(Op.Mul(middle, middle))));
+            return x.Grad!.ReadOnlySpan.ToArray();
+        }
+    }
+
     [Fact]
     public void EveryLength()
     {
