@@ -20,14 +20,22 @@ internal static class GpuMath
     {
         IntrinsicImplementationManager manager = builder.GetIntrinsicManager();
         MethodInfo fma = ((Func<float, float, float, float>)Fma).Method;
-        manager.RegisterMethod(fma, new PTXIntrinsic(((Func<float, float, float, float>)FmaOfPtx).Method, IntrinsicImplementationMode.Redirect));
+        manager.RegisterMethod(fma, new PTXIntrinsic(((Action<PTXBackend, PTXCodeGenerator, Value>)FmaOfPtx).Method, IntrinsicImplementationMode.GenerateCode));
         manager.RegisterMethod(fma, new CLIntrinsic(((Func<float, float, float, float>)FmaOfOpenCL).Method, IntrinsicImplementationMode.Redirect));
     }
 
-    private static float FmaOfPtx(float a, float b, float c)
+    // Written down as an instruction on registers; inline assembly would take its result by way of local memory.
+    private static void FmaOfPtx(PTXBackend backend, PTXCodeGenerator generator, Value value)
     {
-        CudaAsm.Emit("fma.rn.f32 %0, %1, %2, %3;", out float result, a, b, c);
-        return result;
+        var a = generator.LoadPrimitive(value[0]);
+        var b = generator.LoadPrimitive(value[1]);
+        var c = generator.LoadPrimitive(value[2]);
+        var result = generator.AllocateHardware(value);
+        using var command = generator.BeginCommand("fma.rn.f32");
+        command.AppendArgument(result);
+        command.AppendArgument(a);
+        command.AppendArgument(b);
+        command.AppendArgument(c);
     }
 
     private static float FmaOfOpenCL(float a, float b, float c) => (a * b) + c;

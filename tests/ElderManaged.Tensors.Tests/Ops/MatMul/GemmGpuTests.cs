@@ -19,6 +19,7 @@ public sealed class GemmGpuTests
         foreach (string text in texts)
         {
             Assert.True(Regex.Count(text, @"fma\.rn\.f32") >= 16, "fewer than the sixteen multiply-adds of a thread");
+            Assert.DoesNotContain(".local", text, StringComparison.Ordinal);
             Assert.Contains(".shared", text, StringComparison.Ordinal);
         }
     }
