@@ -35,11 +35,10 @@ public static class Router
         {
             int prompts = scores[l].Rows;
             chosen[l] = chosen[l].Length >= prompts * active ? chosen[l] : new int[prompts * active];
+            Tensors.TopK.SelectOfRows(scores[l], active, chosen[l]);
             for (int s = 0; s < prompts; s++)
             {
-                Span<int> best = chosen[l].AsSpan(s * active, active);
-                Tensors.TopK.Select(scores[l].ReadOnlyRow(s), active, best);
-                best.Sort();
+                chosen[l].AsSpan(s * active, active).Sort();
             }
         }
     }

@@ -57,10 +57,16 @@ public static class Generator
             using Tape tape = Tape.Start(record: false);
             Tensor logits = step.Logits(next, added);
             int ended = 0;
+            bool greedy = options.Temperature <= 0;
+            if (greedy)
+            {
+                Op.ArgMaxOfRows(logits, step.Best); // of a device's logits only the tokens come back
+            }
+
             for (int i = 0; i < active.Length; i++)
             {
                 int s = active[i];
-                int token = TokenSampler.Choose(logits.ReadOnlyRow(i), options, random[s]);
+                int token = greedy ? step.Best[i] : TokenSampler.Choose(logits.ReadOnlyRow(i), options, random[s]);
                 if (!options.IgnoreEnd && model.Config.EosTokenIds.Contains(token))
                 {
                     active[i] = -1 - s;
@@ -100,7 +106,7 @@ public static class Generator
         {
             this.batch = batch;
             this.active = [.. active];
-            (ones, past, ids) = (new int[active.Length], new int[active.Length], new int[active.Length]);
+            (ones, past, ids, Best) = (new int[active.Length], new int[active.Length], new int[active.Length], new int[active.Length]);
             Array.Fill(ones, 1);
             layout = new SequenceLayout(ones, past);
             context = new ForwardContext(layout)
@@ -108,6 +114,9 @@ public static class Generator
                 Cache = cache.Select(active), AppendToCache = true, Adapter = batch.AdapterFor(this.active, layout),
             };
         }
+
+        /// <summary>Room for one token of each.</summary>
+        public int[] Best { get; }
 
         public Tensor Logits(int[] next, List<int>[] added)
         {

@@ -17,6 +17,27 @@ public sealed class DeviceEditTests
     public void DefaultBatchOnOpenCLIsTheProcessorsBatch() => SameBatch(
         ElderOptions.Default(TinyModels.Gpt2) with { LearningRate = 1e-2f, Iterations = 5, LeadingSentences = [[3, 4, 5], [6, 7, 8, 9]], Seed = 1 });
 
+    [OpenCLFact]
+    public void AnIterationOnOpenCLBringsBackLossesOnly()
+    {
+        ElderOptions options = ElderOptions.Paper(TinyModels.Gpt2) with { Seed = 1, Iterations = 4 };
+        Device device = TestDevices.OpenCL!;
+        DeviceTransfers Cost(int iterations)
+        {
+            ElderEditor editor = new(TinyModels.NewGpt2(device), options with { Iterations = iterations });
+            DeviceTransfers before = device.Transfers;
+            editor.Edit(TinyModels.Edits(1, 4));
+            DeviceTransfers after = device.Transfers;
+            return new DeviceTransfers(
+                after.Uploads - before.Uploads, after.UploadedBytes - before.UploadedBytes, after.Downloads - before.Downloads, after.DownloadedBytes - before.DownloadedBytes);
+        }
+
+        (DeviceTransfers few, DeviceTransfers many) = (Cost(4), Cost(24));
+        long bytes = (many.DownloadedBytes - few.DownloadedBytes) / 20;
+        long layers = options.Layers.Count;
+        Assert.InRange(bytes, 1, 1024 + (layers * 4 * options.ActiveCount * sizeof(int)));
+    }
+
     private static void SameBatch(ElderOptions options)
     {
         EncodedEdit[] edits = TinyModels.Edits(1, 4);
