@@ -19,8 +19,21 @@ public sealed class PtxTests
                 string ptx = PtxText.Of(kernel, architecture);
                 Assert.True(ptx.Contains(".entry", StringComparison.Ordinal), $"{GpuKernels.NameOf(kernel)} for {architecture}: no entry.");
                 Assert.False(ptx.Contains(".f64", StringComparison.Ordinal), $"{GpuKernels.NameOf(kernel)} for {architecture} computes in double precision, which is 32 to 64 times slower.");
+                Assert.False(ptx.Contains(".local", StringComparison.Ordinal), $"{GpuKernels.NameOf(kernel)} for {architecture} keeps an array in local memory, which is as slow as global memory.");
             }
         }
+    }
+
+    [Theory]
+    [InlineData("GemmGpu.Tiles")]
+    [InlineData("GemmGpu.Chains")]
+    [InlineData("AttentionGpuKernels.")]
+    [InlineData("LoraMixture")]
+    public void SumsOfProductsUseFusedMultiplyAdd(string name)
+    {
+        MethodInfo[] kernels = [.. PtxText.AllKernels().Where(kernel => GpuKernels.NameOf(kernel).StartsWith(name, StringComparison.Ordinal))];
+        Assert.NotEmpty(kernels);
+        Assert.All(kernels, kernel => Assert.Contains("fma.rn.f32", PtxText.Of(kernel, CudaArchitecture.SM_80), StringComparison.Ordinal));
     }
 
     [Fact]
