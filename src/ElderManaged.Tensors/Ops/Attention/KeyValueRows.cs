@@ -5,9 +5,9 @@ namespace ElderManaged.Tensors;
 
 /// <summary>
 /// A device's memory of a <see cref="KeyValueSegment"/>: keys and values, both row by row. Room is doubled when it runs out, by a copy
-/// within the device.
+/// within the device; the first is for <c>room</c> positions at least.
 /// </summary>
-internal sealed class KeyValueRows(GpuDevice gpu, int width)
+internal sealed class KeyValueRows(GpuDevice gpu, int width, int room)
 {
     private GpuMemory? keys, values;
     private int capacity;
@@ -35,7 +35,7 @@ internal sealed class KeyValueRows(GpuDevice gpu, int width)
             return;
         }
 
-        Reserve(Length + count, Math.Max(Length + count, 2 * capacity));
+        Reserve(Length + count, Math.Max(Math.Max(room, Length + count), 2 * capacity));
         gpu.Copy(gpu.Read(newKeys).SubView((long)firstRow * width, (long)count * width), Keys.SubView((long)Length * width, (long)count * width));
         gpu.Copy(gpu.Read(newValues).SubView((long)firstRow * width, (long)count * width), Values.SubView((long)Length * width, (long)count * width));
         Length += count;
@@ -45,7 +45,7 @@ internal sealed class KeyValueRows(GpuDevice gpu, int width)
     public void Append(ReadOnlySpan<float> newKeys, ReadOnlySpan<float> newValues)
     {
         int count = newKeys.Length / width;
-        Reserve(Length + count, Math.Max(Length + count, 2 * capacity));
+        Reserve(Length + count, Math.Max(Math.Max(room, Length + count), 2 * capacity));
         long start = sizeof(float) * (long)Length * width;
         keys!.Upload(start, System.Runtime.InteropServices.MemoryMarshal.AsBytes(newKeys));
         values!.Upload(start, System.Runtime.InteropServices.MemoryMarshal.AsBytes(newValues));
@@ -56,12 +56,12 @@ internal sealed class KeyValueRows(GpuDevice gpu, int width)
     public void Truncate(int length) => Length = Math.Min(Length, length);
 
     /// <summary>A copy of the first positions with room for more.</summary>
-    public KeyValueRows Prefix(int length, int room)
+    public KeyValueRows Prefix(int length, int more)
     {
-        KeyValueRows copy = new(gpu, width);
-        if (length + room > 0)
+        KeyValueRows copy = new(gpu, width, length + more);
+        if (length + more > 0)
         {
-            copy.Reserve(length + room, length + room);
+            copy.Reserve(length + more, length + more);
             copy.Fill(keys, values, length);
         }
 

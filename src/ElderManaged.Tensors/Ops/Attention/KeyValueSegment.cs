@@ -42,16 +42,17 @@ public sealed unsafe class KeyValueSegment
     private int here; // how many positions the host holds
     private AlignedBuffer? memory; // [capacity / 32, Width, 32] keys, then [capacity, Width] values
     private int capacity;
+    private readonly int first; // for how many positions there shall be room, on whichever side the first of them arrive
 
     /// <summary>An empty segment.</summary>
     /// <param name="width">The numbers of one key or value: key/value heads times head width.</param>
-    /// <param name="capacity">For how many positions there shall be room at once.</param>
+    /// <param name="capacity">For how many positions there shall be room from the first append on.</param>
     public KeyValueSegment(int width, int capacity = 0)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(capacity);
         Width = width;
-        Reserve(capacity);
+        first = capacity;
     }
 
     /// <summary>The width of one key or value row: key/value heads times head width.</summary>
@@ -148,7 +149,7 @@ public sealed unsafe class KeyValueSegment
             if (there is null || there.Gpu != gpu)
             {
                 BringHome();
-                there = new KeyValueRows(gpu, Width);
+                there = new KeyValueRows(gpu, Width, first);
             }
 
             int missing = Length - there.Length;
@@ -199,6 +200,7 @@ public sealed unsafe class KeyValueSegment
         }
 
         KeyValueSegment copy = new(Width, length + room);
+        copy.Reserve(length + room);
         copy.Fill(KeyPanels, ValueRows, length);
         copy.Length = length;
         GC.KeepAlive(this);
@@ -226,7 +228,7 @@ public sealed unsafe class KeyValueSegment
         int count = newKeys.Length / Width;
         if (here + count > capacity)
         {
-            Reserve(Math.Max(here + count, 2 * capacity));
+            Reserve(Math.Max(Math.Max(first, here + count), 2 * capacity));
         }
 
         newValues.CopyTo(new Span<float>(Rows + ((long)here * Width), newValues.Length));
