@@ -25,6 +25,9 @@ public static class TestDevices
     /// <summary>The OpenCL device, or null where no driver is installed.</summary>
     public static Device? OpenCL => FirstOpenCL.Value;
 
+    /// <summary>Another one on the same driver, for tests that count its memory.</summary>
+    public static Device NewOpenCL() => OpenOpenCL() ?? throw new InvalidOperationException("There is no OpenCL driver.");
+
     /// <summary>ILGPU's simulator: slow, for tiny shapes; shows errors of indexing that a driver hides.</summary>
     public static Device Simulator => Simulated.Value;
 
