@@ -21,7 +21,7 @@ public sealed class DeviceEditTests
     public void AnIterationOnOpenCLBringsBackLossesOnly()
     {
         ElderOptions options = ElderOptions.Paper(TinyModels.Gpt2) with { Seed = 1, Iterations = 4 };
-        Device device = TestDevices.OpenCL!;
+        using Device device = TestDevices.NewOpenCL();
         DeviceTransfers Cost(int iterations)
         {
             ElderEditor editor = new(TinyModels.NewGpt2(device), options with { Iterations = iterations });

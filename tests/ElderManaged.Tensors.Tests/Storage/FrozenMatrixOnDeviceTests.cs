@@ -54,13 +54,14 @@ public sealed class FrozenMatrixOnDeviceTests
     [OpenCLFact]
     public void TheCopyOnOpenCLIsMadeOnceAndAsLargeAsTheStoredBytes()
     {
+        using Device device = TestDevices.NewOpenCL(); // of its own: others would be counted too
         FrozenMatrix weight = Make(StoredNumbers.Q8_0, 128, 256);
         Tensor x = new(new Shape(2, 256));
-        x.MoveTo(TestDevices.OpenCL!);
-        long before = TestDevices.OpenCL!.Transfers.UploadedBytes;
+        x.MoveTo(device);
+        long before = device.Transfers.UploadedBytes;
         _ = Op.Linear(x, weight, null);
         _ = Op.Linear(x, weight, null);
-        Assert.Equal(weight.Bytes, TestDevices.OpenCL!.Transfers.UploadedBytes - before);
+        Assert.Equal(weight.Bytes, device.Transfers.UploadedBytes - before);
         Assert.True(weight.Bytes < 1.1 * 128 * 256, $"{weight.Bytes} bytes for {128 * 256} numbers of one byte.");
     }
 

@@ -42,7 +42,7 @@ public sealed class DeviceTests
     [OpenCLFact]
     public void OnOpenCLReadingKeepsANumberThereAndWritingBringsItHome()
     {
-        Device device = TestDevices.OpenCL!;
+        using Device device = TestDevices.NewOpenCL();
         Tensor x = new(new Shape(2, 3), [1, 2, 3, 4, 5, 6]);
         x.MoveTo(device);
         DeviceTransfers before = device.Transfers;
