@@ -108,7 +108,7 @@ public sealed class Tape : IDisposable
         }
 
         Tensor start = output.GradSink(out _);
-        seed.CopyTo(start.Span);
+        RowBlocks.Copy(seed, start);
         start.MoveTo(output.Device); // gradients flow where the values were computed
         for (int i = nodes.Count - 1; i >= 0; i--)
         {

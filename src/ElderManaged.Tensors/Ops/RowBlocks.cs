@@ -70,6 +70,16 @@ internal static class RowBlocks
         KeepReachable(in state);
     }
 
+    /// <summary>to = from, shared by the threads in the way of all other ops, so that each finds its blocks in its cache afterwards.</summary>
+    public static unsafe void Copy(ReadOnlySpan<float> from, Tensor to)
+    {
+        fixed (float* source = from)
+        {
+            RunOfSize(BlockElements, from.Length, (source: (nint)source, to), static (s, block) =>
+                new ReadOnlySpan<float>((float*)s.source + block.First, block.Count).CopyTo(block.Of(s.to)));
+        }
+    }
+
     /// <summary>Floats for partial results, with undefined contents; valid until this thread asks again.</summary>
     public static FloatBuffer Scratch(int length)
     {

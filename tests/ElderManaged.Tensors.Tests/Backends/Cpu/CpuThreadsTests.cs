@@ -3,9 +3,9 @@ namespace ElderManaged.Tensors.Tests.Backends.Cpu;
 [Collection(CpuThreadsCollection.Name)]
 public sealed class CpuThreadsTests : IDisposable
 {
-    private readonly int _before = CpuThreads.Count;
+    private readonly int _before = CpuThreads.Count, _spinBefore = CpuThreads.SpinMicroseconds;
 
-    public void Dispose() => CpuThreads.Count = _before;
+    public void Dispose() => (CpuThreads.Count, CpuThreads.SpinMicroseconds) = (_before, _spinBefore);
 
     [Theory]
     [InlineData(1)]
@@ -119,6 +119,90 @@ public sealed class CpuThreadsTests : IDisposable
         }
 
         Assert.True(allocated < 1000, $"{allocated} bytes were allocated in 50 calls.");
+    }
+
+    [Fact]
+    public void Each_thread_begins_with_its_own_parts()
+    {
+        CpuThreads.Count = 2;
+        int[] threads = new int[8];
+        using Barrier all = new(2);
+        CpuThreads.Run(8, (threads, all), static (s, part) =>
+        {
+            s.threads[part] = Environment.CurrentManagedThreadId;
+            Assert.True(s.all.SignalAndWait(TimeSpan.FromSeconds(60))); // in step: neither comes to help the other
+        });
+        int caller = Environment.CurrentManagedThreadId;
+        Assert.All(threads[..4], thread => Assert.Equal(caller, thread));
+        Assert.All(threads[4..], thread => Assert.Equal(threads[4], thread));
+        Assert.NotEqual(caller, threads[4]);
+    }
+
+    [Fact]
+    public void Who_is_done_helps_the_other()
+    {
+        CpuThreads.Count = 2;
+        using CountdownEvent others = new(7);
+        CpuThreads.Run(8, others, static (o, part) =>
+        {
+            // The first part of the caller's share ends only when all others have, so a worker must have taken the caller's.
+            if (part == 0)
+            {
+                Assert.True(o.Wait(TimeSpan.FromSeconds(60)));
+            }
+            else
+            {
+                o.Signal();
+            }
+        });
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(200)]
+    [InlineData(20_000)]
+    public void Idle_workers_fall_asleep_and_wake_again(int spinMicroseconds)
+    {
+        CpuThreads.Count = 2;
+        CpuThreads.SpinMicroseconds = spinMicroseconds;
+        for (int i = 0; i < 20; i++)
+        {
+            // Only a worker that is there lets this end.
+            Two_parts_that_wait_for_each_other_meet();
+            Assert.True(SpinWait.SpinUntil(() => !CpuThreads.AreAwake, TimeSpan.FromSeconds(60)), "A worker without work did not fall asleep.");
+        }
+    }
+
+    [Fact]
+    public void More_threads_than_processors_work_too()
+    {
+        CpuThreads.Count = Environment.ProcessorCount + 3;
+        for (int i = 0; i < 50; i++)
+        {
+            int[] hits = new int[40];
+            CpuThreads.Run(40, hits, static (h, part) => Interlocked.Increment(ref h[part]));
+            Assert.All(hits, hit => Assert.Equal(1, hit));
+        }
+    }
+
+    [Fact]
+    public void After_an_exception_no_further_part_begins()
+    {
+        CpuThreads.Count = 2;
+        int begun = 0;
+        Assert.Throws<OperationCanceledException>(() => CpuThreads.Run(100_000, 0, (_, _) =>
+        {
+            Interlocked.Increment(ref begun);
+            throw new OperationCanceledException();
+        }));
+        Assert.InRange(begun, 1, 4); // each thread may have taken one more before it saw that nothing is left
+    }
+
+    [Fact]
+    public void Spinning_for_longer_than_a_second_is_refused()
+    {
+        ArgumentOutOfRangeException error = Assert.Throws<ArgumentOutOfRangeException>(() => CpuThreads.SpinMicroseconds = 1_000_001);
+        Assert.StartsWith("CpuThreads.SpinMicroseconds: 1000001 is not from 0 to 1,000,000.", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
