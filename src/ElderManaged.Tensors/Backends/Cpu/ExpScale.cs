@@ -17,7 +17,10 @@ internal readonly struct ExpScale
     }
 
     // ScaledExp's polynomial is 2·2ᶠ, so n - s = -126 is the first power of two that it must not have.
-    private const float Bias = 126;
+    internal const float Bias = 126;
+
+    /// <summary><see cref="Start"/> for s = 0.</summary>
+    public const float StartOfZero = SimdMath.Rounder + Bias;
 
     /// <summary>The exponent of two that was taken out.</summary>
     public float S { get; }

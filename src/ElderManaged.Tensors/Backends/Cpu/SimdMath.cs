@@ -53,12 +53,18 @@ internal static class SimdMath
     public static V ScaledExp<L, V>(V x, V least, V start, out V power)
         where L : struct, ILanes<V>
         where V : struct
+        => ScaledPower<L, V>(x, L.Broadcast(OneOverLn2), least, start, out power);
+
+    /// <summary>As <see cref="ScaledExp"/>, for powers of two: 2^(x·factor)·2⁻ˢ = <paramref name="power"/> times the result.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V ScaledPower<L, V>(V x, V factor, V least, V start, out V power)
+        where L : struct, ILanes<V>
+        where V : struct
     {
-        V y = L.Broadcast(OneOverLn2);
         x = L.Max(least, x); // what is not a number stays so
-        V z = L.Fma(x, y, start);
+        V z = L.Fma(x, factor, start);
         power = L.PowerInBits(z);
-        return Power<L, V>(L.Fma(x, y, L.Subtract(start, z)), 2f);
+        return Power<L, V>(L.Fma(x, factor, L.Subtract(start, z)), 2f);
     }
 
     /// <summary>

@@ -142,7 +142,13 @@ internal readonly record struct AttentionState(
     public SimdLevel Level { get; init; } = Simd.Level;
 
     /// <summary>D.</summary>
-    public int Width => Q.Columns / Heads;
+    public int Width { get; } = Q.Columns / Heads;
+
+    /// <summary>From one row of queries to the next, and of keys or values.</summary>
+    public int QueryStride { get; } = Q.Columns;
+
+    /// <inheritdoc cref="QueryStride"/>
+    public int KeyStride { get; } = K.Columns;
 
     /// <summary>1/√D.</summary>
     public float Scale => 1 / MathF.Sqrt(Width);

@@ -29,20 +29,21 @@ internal static unsafe class AttentionBackward
     // The block's rows of q or dy: 24 KB stay in the first-level cache while positions go by.
     private const int RowRoom = 6 * 1024;
 
-    /// <summary>Adds to dq, dk and dv, or sets them where nothing was before.</summary>
-    public static void Run(in AttentionState state, in AttentionSlice slice, int head, in AttentionSums sums)
+    // So few rows are read where they lie: copying them together, or into panels, would cost more than it saves.
+    private const int FewRows = 4 * GemmKernels.MaxRows;
+
+    /// <summary>Adds to dq, dk and dv, or sets them where nothing was before, while what the <paramref name="next"/> part needs is fetched.</summary>
+    public static void Run(in AttentionState state, in AttentionPart part, in AttentionPart next, in AttentionSums sums)
     {
-        Work work = Prepare(state, slice, sums);
-        work.Clear();
-        work.Blocks(state, slice, head, state.Dq, GemmKernels.MaxRows);
-        if (slice.Length > 1 && work.NotFinite())
+        Work work = Prepare(state, part.Slice, sums);
+        work.Blocks(state, part, next, sums, work.Dq, GemmKernels.MaxRows);
+        if (part.Rows > 1 && work.NotFinite())
         {
             // Perhaps only because a row was multiplied by zero for a position that it does not see: once more without such products.
-            work.Clear();
-            work.Blocks(state, slice, head, null, 1);
+            work.Blocks(state, part, next, sums, null, 1);
         }
 
-        work.Deliver(slice, sums);
+        work.Deliver(part.Slice, sums);
     }
 
     private static Work Prepare(in AttentionState state, in AttentionSlice slice, in AttentionSums sums)
@@ -53,12 +54,14 @@ internal static unsafe class AttentionBackward
         int padded = AttentionTiles.PanelsWidth(width);
         int fitting = (int)Math.Min(ScoreRoom / stride, RowRoom / padded) / GemmKernels.MaxRows * GemmKernels.MaxRows;
         int blockRows = Math.Min(Math.Clamp(fitting, MinBlockRows, MaxBlockRows), slice.Length);
+        bool inPlace = slice.Length <= FewRows && width % 16 == 0;
+        bool packsKeys = state.Dq is not null && !(inPlace && slice.Past == 0);
         nint turned = (nint)((positions + Panel - 1) & -Panel) * width;
         nint ownTurned = (nint)((slice.Length + Panel - 1) & -Panel) * width;
         nint plane = (nint)(positions + 3) * Panel; // past keys are turned by fours
         bool slopes = state.Dq is not null || sums.Keys;
         nint sumSize = (nint)slice.Length * padded;
-        long room = ((slopes ? 2 : 1) * blockRows * stride) + ownTurned + (slopes ? turned : 0) + (state.Dq is null ? 0 : (long)(positions + 3) * padded)
+        long room = ((slopes ? 2 : 1) * blockRows * stride) + ownTurned + (slopes ? turned : 0) + (packsKeys ? (long)(positions + 3) * padded : 0)
             + (2L * blockRows * width) + (2 * sumSize) + (blockRows * padded) + (4 * blockRows);
 
         float* scratch = AttentionScratch.Rent(room);
@@ -69,10 +72,13 @@ internal static unsafe class AttentionBackward
             Padded = padded,
             Stride = stride,
             BlockRows = blockRows,
-            Plane = plane,
-            SumSize = sumSize,
+            Rows = slice.Length,
             WantsKeys = sums.Keys,
             WantsValues = sums.Values,
+            Q = state.Q.Pointer,
+            Y = state.Y.Pointer,
+            Dy = state.Dy!.Pointer,
+            Dq = state.Dq is { } dq ? dq.Pointer : null,
         };
         work.Weights = scratch;
         scratch += blockRows * stride;
@@ -99,16 +105,21 @@ internal static unsafe class AttentionBackward
             }
         }
 
-        if (state.Dq is not null)
+        work.Keys = new(slice.OwnKeys, slice.KeyStride, Panel, positions);
+        if (packsKeys)
         {
-            work.Keys = scratch;
+            work.Keys = new(scratch, Panel, plane, positions);
+            AttentionPacking.KeyRows(slice, scratch, plane);
             scratch += (nint)(positions + 3) * padded;
-            AttentionPacking.KeyRows(slice, work.Keys, plane);
         }
 
-        work.CloseQ = scratch;
-        work.CloseDy = scratch += (nint)blockRows * width;
-        work.SumK = scratch += (nint)blockRows * width;
+        if (!inPlace)
+        {
+            work.CloseQ = scratch;
+            work.CloseDy = scratch + ((nint)blockRows * width);
+        }
+
+        work.SumK = scratch += 2 * (nint)blockRows * width;
         work.SumV = scratch += sumSize;
         work.Out = scratch += sumSize;
         work.Means = scratch += blockRows * padded;
@@ -120,105 +131,144 @@ internal static unsafe class AttentionBackward
     {
         public SimdLevel Level;
         public int Width, Padded, BlockRows;
+        public int Rows;                // of the sequence
         public nint Stride;             // from one row of scores to the next
-        public nint Plane;              // from one panel of keys to the next
-        public nint SumSize;
         public bool WantsKeys, WantsValues;
+        public float* Q, Y, Dy, Dq;     // all rows and heads; Dq null: not wanted
         public float* Weights, Slopes;  // [block rows, positions]; slopes null: not needed
-        public float* OwnKeys, TurnedValues, Keys;   // own keys in panels [D, 32], all values so, all keys in panels [positions, 32]
-        public float* CloseQ, CloseDy;  // the block's rows of q and dy
+        public float* OwnKeys, TurnedValues;    // own keys in panels [D, 32], all values so
+        public AttentionVectorRows Keys;        // all keys as rows
+        public float* CloseQ, CloseDy;  // the block's rows of q and dy close together; null: they are read where they lie
         public float* SumK, SumV;       // [own rows, padded]
         public float* Out;
         public float* Means, Statistics;
-
-        public readonly void Clear()
-        {
-            new Span<float>(SumK, checked((int)SumSize)).Clear();
-            new Span<float>(SumV, checked((int)SumSize)).Clear();
-        }
+        public AttentionAhead Ahead;
 
         public readonly bool NotFinite() =>
-            (WantsKeys && AttentionVectors.NotFinite(SumK, Width, Padded, (int)(SumSize / Padded))) || (WantsValues && AttentionVectors.NotFinite(SumV, Width, Padded, (int)(SumSize / Padded)));
+            (WantsKeys && AttentionVectors.NotFinite(SumK, Width, Padded, Rows)) || (WantsValues && AttentionVectors.NotFinite(SumV, Width, Padded, Rows));
 
-        public readonly void Blocks(in AttentionState state, in AttentionSlice slice, int head, Tensor? dq, int heights)
+        public void Blocks(in AttentionState state, in AttentionPart part, in AttentionPart next, in AttentionSums sums, float* dq, int heights)
         {
+            ref readonly AttentionSlice slice = ref part.Slice;
             for (int first = 0; first < slice.Length; first += BlockRows)
             {
                 AttentionRows rows = new(Math.Min(BlockRows, slice.Length - first), slice.Past + first + 1, 1);
-                nint at = ((slice.Start + first) * slice.QueryStride) + ((nint)head * Width);
-                MakeWeights(state, slice, rows, first, head, at);
-                if (dq is not null)
+                nint at = part.At(first, part.FirstHead);
+                Expect(part, first + rows.Count, next, sums);
+                float* q = Q + at;
+                float* dy = Dy + at;
+                nint rowStep = slice.QueryStride;
+                MakeMeans(dy, Y + at, rowStep, rows.Count);
+                CopyStatistics(state.Statistics!.Pointer + ((((slice.Start + first) * state.Heads) + part.FirstHead) * 2), 2 * state.Heads, rows.Count);
+                if (CloseQ != null)
                 {
-                    DeliverQueries(rows, dq.Pointer + at, slice.QueryStride, (state.Fresh & AttentionInputs.Queries) == 0);
+                    AttentionPacking.Close(q, rowStep, Width, rows.Count, CloseQ);
+                    AttentionPacking.Close(dy, rowStep, Width, rows.Count, CloseDy);
+                    q = CloseQ;
+                    dy = CloseDy;
+                    rowStep = Width;
                 }
 
-                // Own positions up to the block's last row; the first of them is seen first by row −first of the block.
-                int own = first + rows.Count;
+                MakeWeights(state, slice, rows, q, dy, rowStep);
+                if (dq != null)
+                {
+                    AttentionTiles.Mix(Level, Slopes, Stride, rows, default, Keys.Of(rows.Seen(rows.Count - 1)), Width, Out, ref Ahead);
+                    AttentionVectors.Deliver(Out, Padded, Width, rows.Count, dq + at, slice.QueryStride, (state.Fresh & AttentionInputs.Queries) == 0);
+                }
+
                 if (WantsValues)
                 {
-                    AttentionTiles.AddTransposed(Level, Weights + slice.Past, Stride, rows.Count, -first, own, heights, CloseDy, Width, SumV);
+                    AddTo(SumV, Weights + slice.Past, first, rows.Count, heights, dy, rowStep);
                 }
 
                 if (WantsKeys)
                 {
-                    AttentionTiles.AddTransposed(Level, Slopes + slice.Past, Stride, rows.Count, -first, own, heights, CloseQ, Width, SumK);
+                    AddTo(SumK, Slopes + slice.Past, first, rows.Count, heights, q, rowStep);
                 }
             }
         }
 
         public readonly void Deliver(in AttentionSlice slice, in AttentionSums sums)
         {
-            for (int t = 0; t < slice.Length; t++)
+            AttentionVectors.Deliver(SumK, Padded, Width, Rows, sums.Keys ? sums.KeysAt(slice.Start) : null, sums.Stride, sums.AddKeys);
+            AttentionVectors.Deliver(SumV, Padded, Width, Rows, sums.Values ? sums.ValuesAt(slice.Start) : null, sums.Stride, sums.AddValues);
+        }
+
+        // What is wanted after this block: the next block's rows, or at last where the sums go, and the next part.
+        private void Expect(in AttentionPart part, int end, in AttentionPart next, in AttentionSums sums)
+        {
+            Ahead.Clear();
+            if (end < part.EndRow)
             {
-                nint at = ((slice.Start + t) * sums.Stride) + sums.Column;
-                AttentionVectors.Deliver(Level, SumK + ((nint)t * Padded), Width, sums.ToKeys, at, sums.AddKeys);
-                AttentionVectors.Deliver(Level, SumV + ((nint)t * Padded), Width, sums.ToValues, at, sums.AddValues);
+                ExpectRows(part, end);
+                return;
+            }
+
+            Ahead.Add(sums.KeysAt(part.Slice.Start), sums.Stride, sums.Keys ? Rows : 0, Width);
+            Ahead.Add(sums.ValuesAt(part.Slice.Start), sums.Stride, sums.Values ? Rows : 0, Width);
+            if (next.Rows > 0)
+            {
+                Ahead.Add(next.Slice.OwnKeys, next.Slice.KeyStride, next.Rows, Width);
+                Ahead.Add(next.Slice.PastValues, next.Slice.KeyStride, next.Slice.Past, Width);
+                Ahead.Add(next.Slice.OwnValues, next.Slice.KeyStride, next.Rows, Width);
+                ExpectRows(next, 0);
             }
         }
 
-        // Weights, slopes, and the block's rows of q and dy close together.
-        private readonly void MakeWeights(in AttentionState state, in AttentionSlice slice, in AttentionRows rows, int first, int head, nint at)
+        private void ExpectRows(in AttentionPart part, int first)
         {
-            float* q = state.Q.Pointer + at;
-            float* y = state.Y.Pointer + at;
-            float* dy = state.Dy!.Pointer + at;
-            float* saved = state.Statistics!.Pointer + ((((slice.Start + first) * state.Heads) + head) * 2);
-            for (int i = 0; i < rows.Count; i++)
+            nint at = part.At(first, part.FirstHead);
+            int rows = Math.Min(BlockRows, part.EndRow - first);
+            Ahead.Add(Dy + at, part.Slice.QueryStride, rows, Width);
+            Ahead.Add(Y + at, part.Slice.QueryStride, rows, Width);
+            Ahead.Add(Q + at, part.Slice.QueryStride, rows, Width);
+            Ahead.Add(Dq + at, part.Slice.QueryStride, Dq == null ? 0 : rows, Width);
+        }
+
+        private readonly void MakeMeans(float* dy, float* y, nint step, int count)
+        {
+            for (int i = 0; i < count; i++)
+            {
+                Means[i] = Reductions.Dot(dy + (i * step), y + (i * step), Width);
+            }
+        }
+
+        private readonly void CopyStatistics(float* saved, nint step, int count)
+        {
+            for (int i = 0; i < count; i++)
             {
                 Statistics[2 * i] = saved[0];
                 Statistics[(2 * i) + 1] = saved[1];
-                Means[i] = Reductions.Dot(dy + (i * slice.QueryStride), y + (i * slice.QueryStride), Width);
-                saved += 2 * state.Heads;
+                saved += step;
             }
+        }
 
-            AttentionPacking.Close(q, slice.QueryStride, Width, rows.Count, CloseQ);
-            AttentionPacking.Close(dy, slice.QueryStride, Width, rows.Count, CloseDy);
+        private void MakeWeights(in AttentionState state, in AttentionSlice slice, in AttentionRows rows, float* q, float* dy, nint rowStep)
+        {
             int end = rows.Seen(rows.Count - 1);
             for (int p = 0; p < slice.Past; p += Panel)
             {
-                AttentionTiles.Scores(Level, rows, CloseQ, Width, Width, slice.PastKeys(p), p, slice.Past, Weights, Stride, slice.AfterPastKeys(p));
+                AttentionTiles.Scores(Level, rows, q, rowStep, Width, slice.PastKeys(p), p, slice.Past, Weights, Stride, ref Ahead);
             }
 
             for (int p = slice.Past; p < end; p += Panel)
             {
-                AttentionTiles.Scores(Level, rows, CloseQ, Width, Width, OwnKeys + ((nint)(p - slice.Past) * Width), p, end, Weights, Stride);
+                AttentionTiles.Scores(Level, rows, q, rowStep, Width, OwnKeys + ((nint)(p - slice.Past) * Width), p, end, Weights, Stride, ref Ahead);
             }
 
             for (int p = 0; Slopes != null && p < end; p += Panel)
             {
-                AttentionTiles.Scores(Level, rows, CloseDy, Width, Width, TurnedValues + ((nint)p * Width), p, end, Slopes, Stride);
+                AttentionTiles.Scores(Level, rows, dy, rowStep, Width, TurnedValues + ((nint)p * Width), p, end, Slopes, Stride, ref Ahead);
             }
 
             AttentionSoftmax.Slopes(Level, Weights, Slopes, Stride, rows, state.Factor, Statistics, Means, state.Scale);
         }
 
-        private readonly void DeliverQueries(in AttentionRows rows, float* dq, nint step, bool add)
+        // Adds to the sums of positions before the block's first row, and begins those of the block's own.
+        private void AddTo(float* sums, float* weights, int first, int rows, int heights, float* vectors, nint vectorStride)
         {
-            AttentionTiles.Mix(Level, Slopes, Stride, rows, default, new(Keys, Panel, Plane, rows.Seen(rows.Count - 1)), Width, Out);
-            for (int i = 0; i < rows.Count; i++)
-            {
-                AttentionVectors.Deliver(Level, Out + (i * Padded), Width, dq, i * step, add);
-            }
+            AttentionTiles.AddTransposed(Level, weights, Stride, rows, -first, first, heights, vectors, vectorStride, Width, sums, accumulate: true, ref Ahead);
+            AttentionTiles.AddTransposed(Level, weights + first, Stride, rows, 0, rows, heights, vectors, vectorStride, Width, sums + ((nint)first * Padded), accumulate: false, ref Ahead);
         }
     }
 }
@@ -232,19 +282,21 @@ internal static unsafe class AttentionBackward
 /// <param name="AddValues">The same for values.</param>
 internal readonly unsafe struct AttentionSums(float* ToKeys, float* ToValues, nint Stride, nint Column, bool AddKeys, bool AddValues)
 {
-    public float* ToKeys { get; } = ToKeys;
-
-    public float* ToValues { get; } = ToValues;
+    private readonly float* keys = ToKeys + Column, values = ToValues + Column;
 
     public nint Stride { get; } = Stride;
-
-    public nint Column { get; } = Column;
 
     public bool AddKeys { get; } = AddKeys;
 
     public bool AddValues { get; } = AddValues;
 
-    public bool Keys => ToKeys != null;
+    public bool Keys { get; } = ToKeys != null;
 
-    public bool Values => ToValues != null;
+    public bool Values { get; } = ToValues != null;
+
+    /// <summary>Where the sum of a row goes; nowhere, if they are not wanted.</summary>
+    public float* KeysAt(nint row) => keys + (row * Stride);
+
+    /// <inheritdoc cref="KeysAt"/>
+    public float* ValuesAt(nint row) => values + (row * Stride);
 }

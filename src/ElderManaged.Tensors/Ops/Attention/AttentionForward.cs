@@ -29,22 +29,26 @@ internal static unsafe class AttentionForward
     private const int ScoreRoom = 64 * 1024;
     private const int MaxBlockRows = 4 * GemmKernels.MaxRows;
 
-    /// <summary>Rows <paramref name="firstRow"/> to before <paramref name="endRow"/> of a sequence, for <paramref name="group"/> heads from <paramref name="firstHead"/> on.</summary>
-    public static void Run(in AttentionState state, in AttentionSlice slice, int firstHead, int group, int firstRow, int endRow)
+    /// <summary>The rows of a part, while what the <paramref name="next"/> part needs is fetched.</summary>
+    public static void Run(in AttentionState state, in AttentionPart part, in AttentionPart next)
     {
+        ref readonly AttentionSlice slice = ref part.Slice;
+        int group = part.Group;
+        int endRow = part.EndRow;
+
         // The only row of a sequence: its heads take the place of rows, and share one reading of keys and values.
         bool single = slice.Length == 1;
         int positions = slice.Past + endRow;
         nint stride = AttentionSoftmax.Stride(positions);
         int fitting = (int)(ScoreRoom / stride) / GemmKernels.MaxRows * GemmKernels.MaxRows;
-        int blockRows = single ? group : Math.Min(Math.Clamp(fitting, GemmKernels.MaxRows, MaxBlockRows), endRow - firstRow);
-        bool keep = group > 1 || endRow - firstRow > blockRows;
+        int blockRows = single ? group : Math.Min(Math.Clamp(fitting, GemmKernels.MaxRows, MaxBlockRows), part.Rows);
+        bool keep = group > 1 || part.Rows > blockRows;
         int panels = (endRow + Panel - 1) / Panel;
         int width = slice.Width;
         int padded = AttentionTiles.PanelsWidth(width);
 
-        // Values that only one tile reads, and whole registers of them, are not worth packing.
-        bool inPlace = single || (endRow <= GemmKernels.MaxRows && group == 1 && width % 16 == 0);
+        // Values that only a few tiles read, and whole registers of them, are not worth packing.
+        bool inPlace = single || (endRow * group <= MaxBlockRows && width % 16 == 0);
         nint keyRoom = single ? 0 : (keep ? panels : 1) * (nint)width * Panel;
         nint valueRoom = inPlace ? 0 : (nint)endRow * padded;
         nint queryRoom = single ? 0 : ((nint)blockRows * width) + 15 & -16;
@@ -65,19 +69,36 @@ internal static unsafe class AttentionForward
             ValuePlane = (nint)endRow * Panel,
         };
 
-        for (int head = firstHead; head < firstHead + (single ? 1 : group); head++)
+        float* q = state.Q.Pointer;
+        float* y = state.Y.Pointer;
+        int endHead = part.FirstHead + (single ? 1 : group);
+        for (int head = part.FirstHead; head < endHead; head++)
         {
-            for (int first = firstRow; first < endRow; first += blockRows)
+            for (int first = part.FirstRow; first < endRow; first += blockRows)
             {
                 AttentionRows rows = single ? new(group, positions, 0) : new(Math.Min(blockRows, endRow - first), slice.Past + first + 1, 1);
-                nint at = ((slice.Start + first) * slice.QueryStride) + ((nint)head * width);
+                nint at = part.At(first, head);
+                work.Ahead.Clear();
+                if (first + blockRows < endRow)
+                {
+                    work.Expect(q, y, part.At(first + blockRows, head), slice, Math.Min(blockRows, endRow - first - blockRows));
+                }
+                else if (head + 1 < endHead)
+                {
+                    work.Expect(q, y, part.At(part.FirstRow, head + 1), slice, Math.Min(blockRows, part.Rows));
+                }
+                else if (next.Rows > 0)
+                {
+                    work.Expect(q, y, next, Math.Min(MaxBlockRows, next.Rows));
+                }
+
                 if (single)
                 {
-                    work.ScoreHeads(slice, rows, state.Q.Pointer + at);
+                    work.ScoreHeads(slice, rows, q + at);
                 }
                 else
                 {
-                    work.Score(slice, rows, state.Q.Pointer + at, slice.QueryStride);
+                    work.Score(slice, rows, q + at, slice.QueryStride);
                 }
 
                 AttentionSoftmax.Weights(state.Level, work.Scores, stride, rows, state.Factor, work.Statistics);
@@ -88,11 +109,11 @@ internal static unsafe class AttentionForward
 
                 if (single)
                 {
-                    work.MixHeads(slice, rows, state.Y.Pointer + at);
+                    work.MixHeads(slice, rows, y + at);
                 }
                 else
                 {
-                    work.Mix(slice, rows, state.Y.Pointer + at);
+                    work.Mix(slice, rows, y + at);
                 }
             }
         }
@@ -122,11 +143,35 @@ internal static unsafe class AttentionForward
         public float* Queries;      // the block's rows of q
         public float* Out;          // rows of y before their division
         public float* Statistics;
+        public AttentionAhead Ahead;
         private int packedKeys, packedValues;
+
+        /// <summary>The next block of rows will be wanted: its queries, and where its results go.</summary>
+        public void Expect(float* q, float* y, nint at, in AttentionSlice slice, int rows)
+        {
+            Ahead.Add(q + at, slice.QueryStride, rows, Width);
+            Ahead.Add(y + at, slice.QueryStride, rows, Width);
+        }
+
+        /// <summary>The next part will be wanted.</summary>
+        public void Expect(float* q, float* y, in AttentionPart next, int rows)
+        {
+            ref readonly AttentionSlice slice = ref next.Slice;
+            nint at = next.At(next.FirstRow, next.FirstHead);
+            int columns = slice.Length == 1 ? next.Group * Width : Width;
+            Ahead.Add(q + at, slice.QueryStride, rows, columns);
+            Ahead.Add(slice.PastKeys(0), Panel, slice.Past > 0 ? Width : 0, Panel);
+            Ahead.Add(slice.OwnKeys, slice.KeyStride, next.EndRow, Width);
+            Ahead.Add(slice.PastValues, slice.KeyStride, slice.Past, Width);
+            Ahead.Add(slice.OwnValues, slice.KeyStride, next.EndRow, Width);
+            Ahead.Add(y + at, slice.QueryStride, rows, columns);
+        }
 
         public void Score(in AttentionSlice slice, in AttentionRows rows, float* q, nint rowStep)
         {
-            if (rows.Count > 8)
+            // Queries that more than two panels read are worth a copy.
+            int positions = rows.Seen(rows.Count - 1);
+            if (positions > 2 * Panel)
             {
                 AttentionPacking.Close(q, rowStep, Width, rows.Count, Queries);
                 q = Queries;
@@ -135,10 +180,10 @@ internal static unsafe class AttentionForward
 
             for (int first = 0; first < slice.Past; first += Panel)
             {
-                AttentionTiles.Scores(Level, rows, q, rowStep, Width, slice.PastKeys(first), first, slice.Past, Scores, Stride, slice.AfterPastKeys(first));
+                AttentionTiles.Scores(Level, rows, q, rowStep, Width, slice.PastKeys(first), first, slice.Past, Scores, Stride, ref Ahead);
             }
 
-            int own = rows.Seen(rows.Count - 1) - slice.Past;
+            int own = positions - slice.Past;
             for (int first = 0; first < own; first += Panel)
             {
                 float* panel = Keys + (Keep ? (nint)first * Width : 0);
@@ -148,7 +193,7 @@ internal static unsafe class AttentionForward
                     packedKeys = Keep ? first + Panel : 0;
                 }
 
-                AttentionTiles.Scores(Level, rows, q, rowStep, Width, panel, slice.Past + first, slice.Past + own, Scores, Stride, slice.AfterOwnKeys(first));
+                AttentionTiles.Scores(Level, rows, q, rowStep, Width, panel, slice.Past + first, slice.Past + own, Scores, Stride, ref Ahead);
             }
         }
 
@@ -163,19 +208,16 @@ internal static unsafe class AttentionForward
                 packedValues = own;
             }
 
-            AttentionVectorRows past = new(slice.PastValues, slice.KeyStride, Panel, slice.Past, slice.AfterPastValues);
+            AttentionVectorRows past = new(slice.PastValues, slice.KeyStride, Panel, slice.Past);
             AttentionVectorRows last = Values == null
-                ? new(slice.OwnValues, slice.KeyStride, Panel, own, slice.AfterOwnValues)
-                : new(Values, Panel, ValuePlane, own, slice.AfterOwnValues);
-            AttentionTiles.Mix(Level, Scores, Stride, rows, past, last, Width, Out);
-            for (int i = 0; i < rows.Count; i++)
-            {
-                AttentionVectors.Scaled(Level, Out + ((nint)i * Padded), Width, Statistics[(2 * i) + 1], y + (i * slice.QueryStride));
-            }
+                ? new(slice.OwnValues, slice.KeyStride, Panel, own)
+                : new(Values, Panel, ValuePlane, own);
+            AttentionTiles.Mix(Level, Scores, Stride, rows, past, last, Width, Out, ref Ahead);
+            AttentionVectors.Scaled(Out, Padded, Width, rows.Count, Statistics + 1, 2, y, slice.QueryStride);
         }
 
         /// <summary>Scores of the heads of a sequence's only row, which lie side by side in q.</summary>
-        public readonly void ScoreHeads(in AttentionSlice slice, in AttentionRows heads, float* q)
+        public void ScoreHeads(in AttentionSlice slice, in AttentionRows heads, float* q)
         {
             int first = 0;
             for (; heads.Count == 1 && first <= slice.Past - (4 * Panel); first += 4 * Panel)
@@ -185,7 +227,11 @@ internal static unsafe class AttentionForward
 
             for (; first < slice.Past; first += Panel)
             {
-                AttentionTiles.Scores(Level, heads, q, Width, Width, slice.PastKeys(first), first, slice.Past, Scores, Stride, slice.AfterPastKeys(first));
+                // The heads of a group read one panel, while the next one is fetched, and at last what the next part needs.
+                AttentionAhead panel = default;
+                panel.Add(slice.PastKeys(first + Panel), Panel, Width, Panel);
+                ref AttentionAhead ahead = ref (first + Panel < slice.Past ? ref panel : ref Ahead);
+                AttentionTiles.Scores(Level, heads, q, Width, Width, slice.PastKeys(first), first, slice.Past, Scores, Stride, ref ahead);
             }
 
             // Its own key.
@@ -218,10 +264,7 @@ internal static unsafe class AttentionForward
                 first += count;
             }
 
-            for (int h = 0; h < heads.Count; h++)
-            {
-                AttentionVectors.Scaled(Level, y + (h * Width), Width, Statistics[(2 * h) + 1], y + (h * Width));
-            }
+            AttentionVectors.Scaled(y, Width, Width, heads.Count, Statistics + 1, 2, y, Width);
         }
     }
 }

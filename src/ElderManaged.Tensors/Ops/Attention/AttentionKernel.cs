@@ -25,25 +25,13 @@ internal static unsafe class AttentionKernel
         // Rows do not touch each other's bits, so their division may depend on the number of threads.
         int wanted = !threads || CpuThreads.Count == 1 ? 1 : (4 * CpuThreads.Count) / Math.Max(1, parts);
         AttentionState divided = state with { Pieces = Math.Clamp(wanted, 1, Math.Max(1, longest / MinPartRows)) };
-        Each(divided, parts * divided.Pieces, threads, static (s, batch) =>
-        {
-            for (int part = batch * s.PartsAtATime; part < Math.Min(s.Parts, (batch + 1) * s.PartsAtATime); part++)
-            {
-                ForwardPart(s, part);
-            }
-        });
+        Each(divided, parts * divided.Pieces, threads, static (s, batch) => EachPart(s, batch, backward: false));
     }
 
     public static void Backward(in AttentionState state)
     {
         bool threads = IsWorthThreads(state);
-        Each(state, state.Layout.Count * state.Heads, threads, static (s, batch) =>
-        {
-            for (int part = batch * s.PartsAtATime; part < Math.Min(s.Parts, (batch + 1) * s.PartsAtATime); part++)
-            {
-                BackwardPart(s, part);
-            }
-        });
+        Each(state, state.Layout.Count * state.Heads, threads, static (s, batch) => EachPart(s, batch, backward: true));
         if (state.PartialK is not null || state.PartialV is not null)
         {
             RowBlocks.Run(state.K.Rows, state.Q.Columns, state, static (s, block) =>
@@ -81,49 +69,61 @@ internal static unsafe class AttentionKernel
         }
     }
 
-    private static void ForwardPart(in AttentionState state, int part)
+    // One part after the other; what the next one reads and writes is fetched during the one before.
+    private static void EachPart(in AttentionState state, int batch, bool backward)
     {
-        // The last rows see most, and come first, so that no thread is left alone with them.
-        int piece = state.Pieces - 1 - (part % state.Pieces);
-        int kvHead = part / state.Pieces % state.KvHeads;
-        int sequence = part / state.Pieces / state.KvHeads;
-        int length = state.Layout.Lengths[sequence];
-        int first = (int)((long)length * piece / state.Pieces);
-        int end = (int)((long)length * (piece + 1) / state.Pieces);
-        if (first == end)
+        int end = Math.Min(state.Parts, (batch + 1) * state.PartsAtATime);
+        AttentionPart part = default;
+        for (int i = (batch * state.PartsAtATime) - 1; i < end; i++)
         {
-            return;
+            AttentionPart next = i + 1 == end ? default : backward ? BackwardPart(state, i + 1) : ForwardPart(state, i + 1);
+            if (part.Rows > 0 && backward)
+            {
+                AttentionBackward.Run(state, part, next, Sums(state, part.FirstHead));
+            }
+            else if (part.Rows > 0)
+            {
+                AttentionForward.Run(state, part, next);
+            }
+
+            part = next;
         }
 
-        AttentionSlice slice = new(state, sequence, kvHead);
-        int group = state.Heads / state.KvHeads;
-        AttentionForward.Run(state, slice, kvHead * group, group, first, end);
         GC.KeepAlive(state.Past);
     }
 
-    private static void BackwardPart(in AttentionState state, int part)
+    private static AttentionPart ForwardPart(in AttentionState state, int part)
+    {
+        // The last rows see most, and come first, so that no thread is left alone with them.
+        int pieces = state.Pieces;
+        int head = part / pieces;
+        int piece = pieces - 1 - (part - (head * pieces));
+        int sequence = head / state.KvHeads;
+        int kvHead = head - (sequence * state.KvHeads);
+        int length = state.Layout.Lengths[sequence];
+        int group = state.Heads / state.KvHeads;
+        return new(new(state, sequence, kvHead), kvHead * group, group, (int)((long)length * piece / pieces), (int)((long)length * (piece + 1) / pieces));
+    }
+
+    private static AttentionPart BackwardPart(in AttentionState state, int part)
     {
         int sequence = part / state.Heads;
-        int head = part % state.Heads;
-        int kvHead = head / (state.Heads / state.KvHeads);
-        if (state.Layout.Lengths[sequence] == 0)
-        {
-            return;
-        }
+        int head = part - (sequence * state.Heads);
+        return new(new(state, sequence, head / (state.Heads / state.KvHeads)), head, 1, 0, state.Layout.Lengths[sequence]);
+    }
 
-        AttentionSlice slice = new(state, sequence, kvHead);
+    private static AttentionSums Sums(in AttentionState state, int head)
+    {
         bool grouped = state.Heads != state.KvHeads;
         Tensor? toKeys = grouped ? state.PartialK : state.Dk;
         Tensor? toValues = grouped ? state.PartialV : state.Dv;
-        AttentionSums sums = new(
+        return new(
             toKeys is null ? null : toKeys.Pointer,
             toValues is null ? null : toValues.Pointer,
-            grouped ? state.Q.Columns : state.K.Columns,
-            (nint)(grouped ? head : kvHead) * state.Width,
+            grouped ? state.QueryStride : state.KeyStride,
+            (nint)head * state.Width,
             AddKeys: !grouped && (state.Fresh & AttentionInputs.Keys) == 0,
             AddValues: !grouped && (state.Fresh & AttentionInputs.Values) == 0);
-        AttentionBackward.Run(state, slice, head, sums);
-        GC.KeepAlive(state.Past);
     }
 
     // gradient[row, kv head] += Σ partial[row, head] over the heads of its group, in order.

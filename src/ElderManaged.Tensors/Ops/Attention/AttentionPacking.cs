@@ -25,7 +25,7 @@ internal static unsafe class AttentionPacking
             rows[j] = source + (Math.Min(j, left - 1) * stride);
         }
 
-        Turned(rows, Math.Min(Panel, left), width, Panel * stride, target);
+        Turned(rows, Math.Min(Panel, left), width, left > Panel ? Panel * stride : 0, target);
     }
 
     /// <summary>A panel of transposed values, past and own.</summary>
@@ -38,9 +38,7 @@ internal static unsafe class AttentionPacking
             rows[j] = slice.Value(Math.Min(first + j, end - 1));
         }
 
-        // Next come the following positions, or the next head's values beside these.
-        nint ahead = first + Panel < slice.Past ? Panel * slice.KeyStride : slice.Width;
-        Turned(rows, Math.Min(Panel, end - first), slice.Width, ahead, target);
+        Turned(rows, Math.Min(Panel, end - first), slice.Width, first + Panel < end ? Panel * slice.KeyStride : 0, target);
     }
 
     /// <summary>Keys of all positions as rows in panels of 32 columns, see <see cref="Rows(float*, nint, int, int, float*, nint)"/>: those of the past are turned back, up to three too many.</summary>
@@ -125,13 +123,27 @@ internal static unsafe class AttentionPacking
     }
 
     /// <summary>Rows close together, as the kernels read them many times: a power of two apart, they would share few places of the cache.</summary>
-    public static void Close(float* source, nint stride, int width, int count, float* target)
+    public static void Close(float* source, nint stride, int width, int count, float* target) => Copy(source, stride, width, count, target, width);
+
+    /// <summary>Rows copied to others.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Copy(float* source, nint stride, int width, int count, float* target, nint targetStride)
     {
         for (int r = 0; r < count; r++)
         {
-            Unsafe.CopyBlockUnaligned(target, source, (uint)width * sizeof(float));
+            int i = 0;
+            for (; i <= width - 16; i += 16)
+            {
+                Vector512.Load(source + i).Store(target + i);
+            }
+
+            for (; i < width; i++)
+            {
+                target[i] = source[i];
+            }
+
             source += stride;
-            target += width;
+            target += targetStride;
         }
     }
 

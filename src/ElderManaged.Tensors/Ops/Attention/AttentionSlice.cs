@@ -9,8 +9,8 @@ internal readonly unsafe struct AttentionSlice
     public AttentionSlice(in AttentionState state, int sequence, int kvHead)
     {
         Width = state.Width;
-        QueryStride = state.Q.Columns;
-        KeyStride = state.K.Columns;
+        QueryStride = state.QueryStride;
+        KeyStride = state.KeyStride;
         Start = state.Layout.Starts[sequence];
         Length = state.Layout.Lengths[sequence];
         Past = state.Layout.Past[sequence];
@@ -51,21 +51,6 @@ internal readonly unsafe struct AttentionSlice
 
     /// <summary>The panel [D, 32] of keys of past positions from <paramref name="position"/>, a multiple of 32, on.</summary>
     public float* PastKeys(int position) => pastKeys + (position * KeyStride);
-
-    /// <summary>What is wanted after a panel of past keys: the head's next panel, or the first of the next head.</summary>
-    public AttentionNext AfterPastKeys(int position) =>
-        new(PastKeys(position) + (AttentionPacking.Panel * (position + AttentionPacking.Panel < Past ? KeyStride : Width)), AttentionPacking.Panel, 1);
-
-    /// <summary>The next head's keys of the sequence's rows from <paramref name="row"/> on.</summary>
-    public AttentionNext AfterOwnKeys(int row) => new(OwnKeys + (row * KeyStride) + Width, KeyStride, Pieces);
-
-    /// <summary>The next head's values of the past.</summary>
-    public AttentionNext AfterPastValues => new(pastValues + Width, KeyStride, Pieces);
-
-    /// <summary>The next head's values of the sequence's rows.</summary>
-    public AttentionNext AfterOwnValues => new(OwnValues + Width, KeyStride, Pieces);
-
-    private int Pieces => (Width + AttentionPacking.Panel - 1) / AttentionPacking.Panel;
 
     /// <summary>The values of the past.</summary>
     public float* PastValues => pastValues;

@@ -17,18 +17,15 @@ internal static unsafe class AttentionSoftmax
     // Behind each row so many zeros: products of tiles read up to a tile's height (12) beyond the diagonal.
     private const int Margin = 16;
 
-    // Adding 1.5·2²³ leaves no room for a fraction: the sum, and hence the difference, is a whole number.
-    private const float Rounder = 12582912f;
-
-    // What is 2¹⁰⁰ times smaller than the largest weight is no weight: neither can a sum feel it, nor can it get subnormal and stall.
-    private const float Negligible = -100f;
-
     /// <summary>How far apart rows of scores lie: room for whole tiles and the margin, and no power of two, which would fill few sets of the cache.</summary>
     public static int Stride(int positions)
     {
         int stride = (positions + (2 * AttentionPacking.Panel) + Margin - 1) & -AttentionPacking.Panel;
         return stride % 256 < 16 || stride % 256 > 240 ? stride + 16 : stride;
     }
+
+    // Where powers of two end: see ExpScale.
+    private const float Least = -ExpScale.Bias;
 
     // Numbers of lanes, to tell which ones of the last sixteen positions a row sees.
     private static readonly float* Lanes = LaneNumbers();
@@ -114,6 +111,7 @@ internal static unsafe class AttentionSoftmax
         where V : struct
     {
         V f = L.Broadcast(factor);
+        V least = L.Broadcast(Least / factor);
         V downA = L.Broadcast(shiftA);
         V downB = L.Broadcast(shiftB);
         for (int lane = 0; lane < 16; lane += L.Width)
@@ -122,8 +120,8 @@ internal static unsafe class AttentionSoftmax
             V sumB = L.Broadcast(0f);
             for (nint i = lane; i < count; i += 16)
             {
-                V x = Power<L, V>(L.Multiply(L.Subtract(L.Load(a + i), downA), f));
-                V y = Power<L, V>(L.Multiply(L.Subtract(L.Load(b + i), downB), f));
+                V x = Power<L, V>(L.Subtract(L.Load(a + i), downA), f, least);
+                V y = Power<L, V>(L.Subtract(L.Load(b + i), downB), f, least);
                 L.Store(a + i, x);
                 L.Store(b + i, y);
                 sumA = L.Add(sumA, x);
@@ -141,13 +139,14 @@ internal static unsafe class AttentionSoftmax
         where V : struct
     {
         V f = L.Broadcast(factor);
+        V least = L.Broadcast(Least / factor);
         V down = L.Broadcast(shift);
         for (int lane = 0; lane < 16; lane += L.Width)
         {
             V sum = L.Broadcast(0f);
             for (nint i = lane; i < count; i += 16)
             {
-                V x = Power<L, V>(L.Multiply(L.Subtract(L.Load(row + i), down), f));
+                V x = Power<L, V>(L.Subtract(L.Load(row + i), down), f, least);
                 L.Store(row + i, x);
                 sum = L.Add(sum, x);
             }
@@ -163,12 +162,13 @@ internal static unsafe class AttentionSoftmax
         where V : struct
     {
         V f = L.Broadcast(factor);
+        V least = L.Broadcast(Least / factor);
         V down = L.Broadcast(shift);
         for (; first < seen; first += 16)
         {
             for (int lane = 0; lane < 16; lane += L.Width)
             {
-                V x = Power<L, V>(L.Multiply(L.Subtract(L.Load(row + first + lane), down), f));
+                V x = Power<L, V>(L.Subtract(L.Load(row + first + lane), down), f, least);
                 x = Seen<L, V>(lane, seen - first, x, 0f);
                 L.Store(row + first + lane, x);
                 L.Store(sums + lane, L.Add(L.Load(sums + lane), x));
@@ -182,6 +182,7 @@ internal static unsafe class AttentionSoftmax
         where V : struct
     {
         V f = L.Broadcast(factor);
+        V least = L.Broadcast(Least / factor);
         V down = L.Broadcast(scale);
         for (int r = 0; r < rows.Count; r++)
         {
@@ -193,7 +194,7 @@ internal static unsafe class AttentionSoftmax
             V mean = L.Broadcast(means[r]);
             for (int i = 0; i < full; i += L.Width)
             {
-                V w = L.Multiply(Power<L, V>(L.Multiply(L.Subtract(L.Load(s + i), shift), f)), over);
+                V w = L.Multiply(Power<L, V>(L.Subtract(L.Load(s + i), shift), f, least), over);
                 L.Store(s + i, w);
                 if (g != null)
                 {
@@ -203,7 +204,7 @@ internal static unsafe class AttentionSoftmax
 
             for (int i = full; i < whole; i += L.Width)
             {
-                V w = L.Multiply(Power<L, V>(L.Multiply(L.Subtract(L.Load(s + i), shift), f)), over);
+                V w = L.Multiply(Power<L, V>(L.Subtract(L.Load(s + i), shift), f, least), over);
                 L.Store(s + i, Seen<L, V>(i - full, seen - full, w, 0f));
                 if (g != null)
                 {
@@ -231,15 +232,15 @@ internal static unsafe class AttentionSoftmax
         where V : struct
     {
         V a = L.Broadcast(float.NegativeInfinity);
-        V b = a;
+        V b = a, c = a, d = a;
         int full = seen & -16;
         int i = 0;
-        for (; i <= full - (2 * L.Width); i += 2 * L.Width)
+        for (; i <= full - (4 * L.Width); i += 4 * L.Width)
         {
-            V x = L.Load(row + i);
-            a = L.Max(x, a);
-            x = L.Load(row + i + L.Width);
-            b = L.Max(x, b);
+            a = L.Max(L.Load(row + i), a);
+            b = L.Max(L.Load(row + i + L.Width), b);
+            c = L.Max(L.Load(row + i + (2 * L.Width)), c);
+            d = L.Max(L.Load(row + i + (3 * L.Width)), d);
         }
 
         for (; i < full; i += L.Width)
@@ -255,7 +256,7 @@ internal static unsafe class AttentionSoftmax
         }
 
         Vector512.Create(float.NegativeInfinity).Store(lanes);
-        L.Store(lanes, L.Max(a, b));
+        L.Store(lanes, L.Max(L.Max(a, b), L.Max(c, d)));
         Vector128<float> most = Lanes128.Max(Lanes128.Max(Vector128.Load(lanes), Vector128.Load(lanes + 4)), Lanes128.Max(Vector128.Load(lanes + 8), Vector128.Load(lanes + 12)));
         most = Lanes128.Max(most, Vector128.Shuffle(most, Vector128.Create(2, 3, 0, 1)));
         return Lanes128.Max(most, Vector128.Shuffle(most, Vector128.Create(1, 0, 3, 2))).ToScalar();
@@ -289,23 +290,12 @@ internal static unsafe class AttentionSoftmax
         return numbers;
     }
 
-    /// <summary>2ˣ for x ≤ 0: 0 below −100. The polynomial is within 2.6·10⁻⁹ of 2ᶠ for |f| ≤ ½.</summary>
+    /// <summary>2^(x·factor) for x ≤ 0; 0 where that would be subnormal, which no sum could feel. <paramref name="least"/> is <see cref="Least"/> / factor.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Power<L, V>(V x)
+    private static V Power<L, V>(V x, V factor, V least)
         where L : struct, ILanes<V>
         where V : struct
-    {
-        V rounder = L.Broadcast(Rounder);
-        V n = L.Subtract(L.Add(x, rounder), rounder);
-        V f = L.Subtract(x, n);
-        V p = L.Fma(L.Broadcast(0.0001546144469646172f), f, L.Broadcast(0.0013400428177419153f));
-        p = L.Fma(p, f, L.Broadcast(0.00961805667852609f));
-        p = L.Fma(p, f, L.Broadcast(0.05550327226670944f));
-        p = L.Fma(p, f, L.Broadcast(0.24022650922288827f));
-        p = L.Fma(p, f, L.Broadcast(0.6931472067028321f));
-        p = L.Fma(p, f, L.Broadcast(1f));
-        return L.IfLess(x, L.Broadcast(Negligible), L.Broadcast(0f), L.Scale(p, n));
-    }
+        => L.Multiply(SimdMath.ScaledPower<L, V>(x, factor, least, L.Broadcast(ExpScale.StartOfZero), out V power), power);
 }
 
 /// <summary>Some rows of queries and how many positions each of them sees.</summary>

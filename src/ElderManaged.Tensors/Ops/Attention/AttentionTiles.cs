@@ -9,19 +9,18 @@ internal static unsafe class AttentionTiles
     /// <summary>
     /// Scores of rows with the up to 32 positions of one panel from <paramref name="first"/> to before <paramref name="end"/>; tiles above
     /// the diagonal are left out, and columns beyond what a row sees are undefined, as are up to 32 behind <paramref name="end"/>.
-    /// What comes <paramref name="next"/> is fetched meanwhile.
+    /// What is wanted <paramref name="ahead"/> is fetched meanwhile.
     /// </summary>
-    public static void Scores(SimdLevel level, in AttentionRows rows, float* x, nint rowStep, int depth, float* panel, int first, int end, float* scores, nint stride, in AttentionNext next = default)
+    public static void Scores(SimdLevel level, in AttentionRows rows, float* x, nint rowStep, int depth, float* panel, int first, int end, float* scores, nint stride, ref AttentionAhead ahead)
     {
         TileWork work = Tile(rowStep, 1, panel, depth, stride, accumulate: false);
-        int strip = 0;
-        for (int i = 0; i < rows.Count; strip++)
+        for (int i = 0; i < rows.Count;)
         {
-            next.Fetch(&work, strip);
             int height = GemmKernels.KernelRows(level, rows.Count - i);
             int columns = Math.Min(Panel, Math.Min(end, rows.Seen(i + height - 1)) - first);
             if (columns > 0)
             {
+                ahead.Fetch(&work);
                 work.A = x + (i * rowStep);
                 work.C = scores + (i * stride) + first;
                 GemmKernels.Tile(level, height, columns, &work);
@@ -45,23 +44,23 @@ internal static unsafe class AttentionTiles
     /// </para>
     /// </remarks>
     public static void Mix(
-        SimdLevel level, float* weights, nint stride, in AttentionRows rows, in AttentionVectorRows past, in AttentionVectorRows own, int width, float* result)
+        SimdLevel level, float* weights, nint stride, in AttentionRows rows, in AttentionVectorRows past, in AttentionVectorRows own, int width, float* result, ref AttentionAhead ahead)
     {
-        AddMix(level, weights, stride, rows, 0, past, width, result);
-        AddMix(level, weights, stride, rows, past.Count, own, width, result);
+        AddMix(level, weights, stride, rows, 0, past, width, result, ref ahead);
+        AddMix(level, weights, stride, rows, past.Count, own, width, result, ref ahead);
         nint resultStride = PanelsWidth(width);
         if (rows.Count > 1 && AttentionVectors.NotFinite(result, width, resultStride, rows.Count))
         {
             for (int i = 0; i < rows.Count; i++)
             {
-                Mix(level, weights + (i * stride), stride, new(1, rows.Seen(i), 1), past, own, width, result + (i * resultStride));
+                Mix(level, weights + (i * stride), stride, new(1, rows.Seen(i), 1), past, own, width, result + (i * resultStride), ref ahead);
             }
         }
     }
 
     // The vectors of positions from start on; adds where they are not the first.
     private static void AddMix(
-        SimdLevel level, float* weights, nint stride, in AttentionRows rows, int start, in AttentionVectorRows vectors, int width, float* result)
+        SimdLevel level, float* weights, nint stride, in AttentionRows rows, int start, in AttentionVectorRows vectors, int width, float* result, ref AttentionAhead ahead)
     {
         nint resultStride = PanelsWidth(width);
         int end = start + vectors.Count;
@@ -74,13 +73,13 @@ internal static unsafe class AttentionTiles
             for (int c = 0; c < width; c += Panel)
             {
                 work.B = vectors.First + (c / Panel * vectors.Plane) + ((first - start) * vectors.Stride);
-                vectors.Next.From(first - start).Fetch(&work, c / Panel);
                 for (int i = 0; i < rows.Count;)
                 {
                     int height = GemmKernels.KernelRows(level, rows.Count - i);
                     work.Depth = Math.Min(last, rows.Seen(i + height - 1)) - first;
                     if (work.Depth > 0)
                     {
+                        ahead.Fetch(&work);
                         work.A = weights + (i * stride) + first;
                         work.C = result + (i * resultStride) + c;
                         GemmKernels.Tile(level, height, Columns(width - c), &work);
@@ -92,7 +91,7 @@ internal static unsafe class AttentionTiles
         }
     }
 
-    /// <summary>sums[p] += Σ_r weights[r, p] · vectors[r] for <paramref name="count"/> positions p and rows r from <paramref name="rowOf"/>(p) on.</summary>
+    /// <summary>sums[p] (+)= Σ_r weights[r, p] · vectors[r] for <paramref name="count"/> positions p and rows r from <paramref name="rowOf"/>(p) on.</summary>
     /// <param name="level">The vector width.</param>
     /// <param name="weights">The first row, at the first position.</param>
     /// <param name="stride">From row to row.</param>
@@ -100,15 +99,18 @@ internal static unsafe class AttentionTiles
     /// <param name="rowOf">The row that sees the first position first; row + 1 sees the next one. May be negative.</param>
     /// <param name="count">The number of positions; none that the last row does not see.</param>
     /// <param name="heights">The tallest tile: 12, or 1 where a row must not even be multiplied by zero.</param>
-    /// <param name="vectors">One for each row, close together; up to 31 floats behind the last one are read.</param>
+    /// <param name="vectors">One for each row; of a width that is not whole registers, up to 15 floats behind the last one are read.</param>
+    /// <param name="vectorStride">From vector to vector.</param>
     /// <param name="width">The width of a vector.</param>
     /// <param name="sums">Rows of whole panels.</param>
+    /// <param name="accumulate">Adds to the sums instead of setting them.</param>
+    /// <param name="ahead">What is fetched meanwhile.</param>
     public static void AddTransposed(
-        SimdLevel level, float* weights, nint stride, int rows, int rowOf, int count, int heights, float* vectors, int width, float* sums)
+        SimdLevel level, float* weights, nint stride, int rows, int rowOf, int count, int heights, float* vectors, nint vectorStride, int width, float* sums, bool accumulate, ref AttentionAhead ahead)
     {
         nint sumStride = PanelsWidth(width);
-        TileWork work = Tile(1, stride, null, 0, sumStride, accumulate: true);
-        work.BRow = width;
+        TileWork work = Tile(1, stride, null, 0, sumStride, accumulate);
+        work.BRow = vectorStride;
         for (int p = 0; p < count;)
         {
             int height = heights == 1 ? 1 : GemmKernels.KernelRows(level, count - p);
@@ -116,9 +118,10 @@ internal static unsafe class AttentionTiles
             for (int c = 0; c < width; c += Panel)
             {
                 work.A = weights + (first * stride) + p;
-                work.B = work.Ahead = vectors + (first * (nint)width) + c;
+                work.B = vectors + (first * vectorStride) + c;
                 work.C = sums + (p * sumStride) + c;
                 work.Depth = rows - first;
+                ahead.Fetch(&work);
                 GemmKernels.Tile(level, height, Columns(width - c), &work);
             }
 
@@ -148,7 +151,7 @@ internal static unsafe class AttentionTiles
 }
 
 /// <summary>Vectors of positions: element c of number p lies at First + (c / 32)·Plane + p·Stride + c % 32.</summary>
-internal readonly unsafe struct AttentionVectorRows(float* first, nint stride, nint plane, int count, AttentionNext next = default)
+internal readonly unsafe struct AttentionVectorRows(float* first, nint stride, nint plane, int count)
 {
     public float* First { get; } = first;
 
@@ -158,25 +161,6 @@ internal readonly unsafe struct AttentionVectorRows(float* first, nint stride, n
 
     public int Count { get; } = count;
 
-    /// <summary>The next head's vectors of these positions.</summary>
-    public AttentionNext Next { get; } = next;
-}
-
-/// <summary>Rows that will be wanted soon, in pieces of 32 columns: a tile fetches a piece of as many of them as it is deep.</summary>
-/// <param name="first">The first row; null: nothing is fetched.</param>
-/// <param name="stride">From row to row.</param>
-/// <param name="pieces">How many pieces a row has.</param>
-internal readonly unsafe struct AttentionNext(float* first, nint stride, int pieces)
-{
-    private readonly float* _first = first;
-    private readonly nint _stride = stride;
-    private readonly int _pieces = pieces;
-
-    public AttentionNext From(int row) => _first == null ? default : new(_first + (row * _stride), _stride, _pieces);
-
-    public void Fetch(TileWork* work, int piece)
-    {
-        work->Ahead = _first == null ? work->B : _first + (piece % _pieces * AttentionPacking.Panel);
-        work->AheadStep = _stride;
-    }
+    /// <summary>Those of the first positions.</summary>
+    public AttentionVectorRows Of(int positions) => new(First, Stride, Plane, positions);
 }

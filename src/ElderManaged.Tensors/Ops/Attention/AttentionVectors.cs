@@ -8,38 +8,68 @@ namespace ElderManaged.Tensors;
 /// <summary>The few things attention does with single rows.</summary>
 internal static unsafe class AttentionVectors
 {
-    /// <summary>target = factor · x.</summary>
-    public static void Scaled(SimdLevel level, float* x, int count, float factor, float* target)
+    /// <summary>target = factor · x for some rows.</summary>
+    /// <param name="x">The first row.</param>
+    /// <param name="stride">From row to row.</param>
+    /// <param name="width">The width of a row.</param>
+    /// <param name="count">The number of rows.</param>
+    /// <param name="factors">Each row's factor, <paramref name="step"/> apart.</param>
+    /// <param name="step">From factor to factor.</param>
+    /// <param name="target">The first row written.</param>
+    /// <param name="targetStride">From row to row.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Scaled(float* x, nint stride, int width, int count, float* factors, int step, float* target, nint targetStride)
     {
-        switch (level)
+        for (int r = 0; r < count; r++)
         {
-            case SimdLevel.Vector512: Scaled<Lanes512, Vector512<float>>(x, count, factor, target); break;
-            case SimdLevel.Vector256: Scaled<Lanes256, Vector256<float>>(x, count, factor, target); break;
-            case SimdLevel.Vector128: Scaled<Lanes128, Vector128<float>>(x, count, factor, target); break;
-            default: Scaled<Lanes1, float>(x, count, factor, target); break;
+            Vector512<float> f = Vector512.Create(*factors);
+            int i = 0;
+            for (; i <= width - 16; i += 16)
+            {
+                (Vector512.Load(x + i) * f).Store(target + i);
+            }
+
+            for (; i < width; i++)
+            {
+                target[i] = x[i] * *factors;
+            }
+
+            x += stride;
+            factors += step;
+            target += targetStride;
         }
     }
 
-    /// <summary>Adds x to what lies at to + at, or puts it there; nothing when <paramref name="to"/> is null.</summary>
-    public static void Deliver(SimdLevel level, float* x, int count, float* to, nint at, bool add)
+    /// <summary>Adds rows to those at <paramref name="target"/>, or puts them there; nothing when that is null.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Deliver(float* x, nint stride, int width, int count, float* target, nint targetStride, bool add)
     {
-        if (to == null)
+        if (target == null)
         {
             return;
         }
 
         if (!add)
         {
-            new Span<float>(x, count).CopyTo(new Span<float>(to + at, count));
+            AttentionPacking.Copy(x, stride, width, count, target, targetStride);
             return;
         }
 
-        switch (level)
+        for (int r = 0; r < count; r++)
         {
-            case SimdLevel.Vector512: Added<Lanes512, Vector512<float>>(x, count, to + at); break;
-            case SimdLevel.Vector256: Added<Lanes256, Vector256<float>>(x, count, to + at); break;
-            case SimdLevel.Vector128: Added<Lanes128, Vector128<float>>(x, count, to + at); break;
-            default: Added<Lanes1, float>(x, count, to + at); break;
+            int i = 0;
+            for (; i <= width - 16; i += 16)
+            {
+                (Vector512.Load(target + i) + Vector512.Load(x + i)).Store(target + i);
+            }
+
+            for (; i < width; i++)
+            {
+                target[i] += x[i];
+            }
+
+            x += stride;
+            target += targetStride;
         }
     }
 
@@ -68,16 +98,26 @@ internal static unsafe class AttentionVectors
     }
 
     /// <summary>Whether any element of some rows is infinite or not a number.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool NotFinite(float* x, int width, nint stride, int count)
     {
-        Vector512<float> sum = default; // of zeros, unless something is not finite
+        // Sums of zeros, unless something is not finite; four of them, so that none waits for itself.
+        Vector512<float> a = default, b = default, c = default, d = default;
         float rest = 0;
         for (int r = 0; r < count; r++)
         {
             int i = 0;
+            for (; i <= width - 64; i += 64)
+            {
+                a = Vector512.FusedMultiplyAdd(Vector512.Load(x + i), Vector512<float>.Zero, a);
+                b = Vector512.FusedMultiplyAdd(Vector512.Load(x + i + 16), Vector512<float>.Zero, b);
+                c = Vector512.FusedMultiplyAdd(Vector512.Load(x + i + 32), Vector512<float>.Zero, c);
+                d = Vector512.FusedMultiplyAdd(Vector512.Load(x + i + 48), Vector512<float>.Zero, d);
+            }
+
             for (; i <= width - 16; i += 16)
             {
-                sum = Vector512.FusedMultiplyAdd(Vector512.Load(x + i), Vector512<float>.Zero, sum);
+                a = Vector512.FusedMultiplyAdd(Vector512.Load(x + i), Vector512<float>.Zero, a);
             }
 
             for (; i < width; i++)
@@ -88,42 +128,7 @@ internal static unsafe class AttentionVectors
             x += stride;
         }
 
-        return !Vector512.EqualsAll(sum, Vector512<float>.Zero) || rest != 0;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Scaled<L, V>(float* x, int count, float factor, float* target)
-        where L : struct, ILanes<V>
-        where V : struct
-    {
-        V f = L.Broadcast(factor);
-        int i = 0;
-        for (; i <= count - L.Width; i += L.Width)
-        {
-            L.Store(target + i, L.Multiply(L.Load(x + i), f));
-        }
-
-        for (; i < count; i++)
-        {
-            target[i] = x[i] * factor;
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Added<L, V>(float* x, int count, float* target)
-        where L : struct, ILanes<V>
-        where V : struct
-    {
-        int i = 0;
-        for (; i <= count - L.Width; i += L.Width)
-        {
-            L.Store(target + i, L.Add(L.Load(target + i), L.Load(x + i)));
-        }
-
-        for (; i < count; i++)
-        {
-            target[i] += x[i];
-        }
+        return !Vector512.EqualsAll(a + b + (c + d), Vector512<float>.Zero) || rest != 0;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
