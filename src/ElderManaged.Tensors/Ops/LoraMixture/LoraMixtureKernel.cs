@@ -6,8 +6,8 @@ namespace ElderManaged.Tensors;
 /// </summary>
 internal static unsafe class LoraMixtureKernel
 {
-    /// <summary>With fewer multiply-adds, waking a thread costs more than it saves.</summary>
-    private const long WorthThreads = 1 << 18;
+    /// <summary>Multiply-adds in a microsecond of one thread, roughly.</summary>
+    private const double Rate = 30_000;
 
     /// <summary>Columns of a LoRA worked on for all its rows before the next: 16 rows of them fit the first-level cache.</summary>
     private const int ColumnBlock = 256;
@@ -61,7 +61,7 @@ internal static unsafe class LoraMixtureKernel
     }
 
     private static bool IsWorthThreads(in LoraMixtureState state) =>
-        (long)state.Hidden.Length * (state.A.Columns + state.B.Columns) >= WorthThreads;
+        CpuThreads.AreWorth((double)state.Hidden.Length * (state.A.Columns + state.B.Columns) / Rate);
 
     private static int Parts(int columns) => (columns + ColumnBlock - 1) / ColumnBlock;
 

@@ -24,8 +24,11 @@ internal static unsafe class GemmBlocks
     // Columns of B packed at a time: 384·4096 floats are 6 MB.
     private const int MaxColumnBlock = 4096;
 
-    // Below this many multiply-adds a part is not worth waking a thread.
-    private const long MinPartWork = 256 * 1024;
+    // A part has at least so many multiply-adds; about so many are done in a microsecond by one thread.
+    private const long MinPartWork = 64 * 1024, Rate = 50_000;
+
+    // Writing an element of C, and reading it before, takes as long as so many multiply-adds.
+    private const int WorkOfElement = 16;
 
     [ThreadStatic]
     private static AlignedBuffer? t_packedA;
@@ -39,15 +42,23 @@ internal static unsafe class GemmBlocks
     /// <summary>C (m, n) ← alpha·A·B (+ C) with B plain in memory: B[p, j] at b + p·ldb + j, or at b + j·ldb + p when <paramref name="transB"/>.</summary>
     public static void Multiply(float* a, nint aRow, nint aCol, bool transB, float* b, nint ldb, float* c, nint ldc, int m, int n, int k, bool accumulate, float alpha)
     {
+        SimdLevel level = Simd.Level;
+        if (transB && n <= GemmThin.MaxColumns && aCol == 1 && alpha == 1f && !GemmTurn.Serves(level, m))
+        {
+            GemmThin.Multiply(a, aRow, b, ldb, c, ldc, m, n, k, accumulate);
+            return;
+        }
+
         // With few rows, packing B costs more than it saves; a plain B is then read in place (a transposed one cannot be).
         // A narrow B lies dense and serves as a panel, but for its last rows, where a kernel would read past the end of B.
         bool narrow = !transB && n <= PanelWidth && ldb <= PanelWidth && k >= 8 * PanelWidth;
         bool inPlace = narrow || (!transB && (m < 24 || k < 16));
-        for (int j0 = 0; j0 < n; j0 += MaxColumnBlock)
+        int columnBlock = inPlace ? n : MaxColumnBlock;
+        for (int j0 = 0; j0 < n; j0 += columnBlock)
         {
             Block work = new()
             {
-                Level = Simd.Level,
+                Level = level,
                 A = a,
                 ARow = aRow,
                 ACol = aCol,
@@ -57,9 +68,9 @@ internal static unsafe class GemmBlocks
                 C = c + j0,
                 Ldc = ldc,
                 Rows = m,
-                Columns = Math.Min(MaxColumnBlock, n - j0),
+                Columns = Math.Min(columnBlock, n - j0),
                 Depth = k,
-                Slice = SliceOf(Simd.Level, k),
+                Slice = SliceOf(level, k),
                 Accumulate = accumulate,
                 Alpha = alpha,
                 Readable = narrow ? Math.Max(0, k - (int)((PanelWidth - n + ldb - 1) / ldb)) : 0,
@@ -161,8 +172,8 @@ internal static unsafe class GemmBlocks
         {
             Panels = (Columns + PanelWidth - 1) / PanelWidth;
             // A product of few rows is bound by reading B: count at least 8 rows.
-            long work = (long)Columns * Depth * Math.Max(Rows, 8);
-            int wanted = CpuThreads.Count == 1 ? 1 : (int)Math.Clamp(work / MinPartWork, 1, CpuThreads.Count * 4L);
+            long work = (long)Columns * (Depth + WorkOfElement) * Math.Max(Rows, 8);
+            int wanted = CpuThreads.AreWorth((double)work / Rate) ? (int)Math.Clamp(work / MinPartWork, 1, CpuThreads.Count * 4L) : 1;
             // Whole rows if they fit the cache, since each part of the rows reads all of B.
             // With few columns the threads share the rows.
             RowParts = Math.Max((Rows + MaxRowBlock - 1) / MaxRowBlock, Panels < wanted ? (wanted + Panels - 1) / Panels : 1);

@@ -39,6 +39,17 @@ internal static unsafe class GemmPacking
         }
     }
 
+    /// <summary>A panel narrower than the usual one, of a B that lies transposed: <paramref name="k"/> rows of <paramref name="width"/> floats, zero from <paramref name="columns"/> on.</summary>
+    public static void NarrowPanel(float* b, nint stride, nint k, int columns, float* target, int width)
+    {
+        if (columns < width)
+        {
+            new Span<float>(target, checked((int)(k * width))).Clear();
+        }
+
+        Transpose(b, stride, columns, k, target, width);
+    }
+
     /// <summary>
     /// op(A) times <paramref name="alpha"/> in strips, one below the other, each as tall as the kernel that will read it:
     /// element (i, p) of a strip of height h lies at p·h + i.

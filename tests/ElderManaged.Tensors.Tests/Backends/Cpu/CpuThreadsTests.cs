@@ -174,6 +174,39 @@ public sealed class CpuThreadsTests : IDisposable
     }
 
     [Fact]
+    public void Short_work_is_shared_with_who_is_awake_or_when_it_adds_up()
+    {
+        CpuThreads.Count = 2;
+        Two_parts_that_wait_for_each_other_meet();
+        Assert.True(CpuThreads.AreWorth(1000));
+        Assert.True(SpinWait.SpinUntil(() => !CpuThreads.AreAwake, TimeSpan.FromSeconds(60)));
+        Assert.True(CpuThreads.AreWorth(1000));
+        CpuThreads.SpinMicroseconds = 1_000_000; // whatever happens meanwhile, it follows closely
+        Assert.Equal([false, false, false, true, true], Ask(5, 16));
+        Assert.Equal([false, false], Ask(2, 1));
+        CpuThreads.SpinMicroseconds = 0; // nothing does
+        Assert.DoesNotContain(true, Ask(100, 16));
+        CpuThreads.Count = 1;
+        Assert.Equal([false], Ask(1, 1000));
+
+        // Each time on a thread that has done no work before.
+        static bool[] Ask(int times, double microseconds)
+        {
+            bool[] answers = new bool[times];
+            Thread asking = new(() =>
+            {
+                for (int i = 0; i < times; i++)
+                {
+                    answers[i] = CpuThreads.AreWorth(microseconds);
+                }
+            });
+            asking.Start();
+            asking.Join();
+            return answers;
+        }
+    }
+
+    [Fact]
     public void More_threads_than_processors_work_too()
     {
         CpuThreads.Count = Environment.ProcessorCount + 3;

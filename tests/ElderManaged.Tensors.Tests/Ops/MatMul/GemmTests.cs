@@ -44,6 +44,10 @@ public sealed class GemmTests
     [InlineData(false, false, 50, 4133, 65)]
     [InlineData(false, false, 3, 4133, 300)]
     [InlineData(false, true, 2, 4133, 300)]
+    [InlineData(false, true, 517, 16, 800)]
+    [InlineData(false, true, 300, 7, 1103)]
+    [InlineData(false, true, 29, 1, 401)]
+    [InlineData(false, false, 64, 6400, 2)]
     public void Large_products_are_the_same_chain(bool transA, bool transB, int m, int n, int k)
     {
         foreach (bool accumulate in new[] { false, true })
@@ -97,6 +101,7 @@ public sealed class GemmTests
     [InlineData(3, 70, 30)]
     [InlineData(50, 33, 7)]
     [InlineData(50, 70, 300)]
+    [InlineData(50, 9, 300)]
     public void Not_a_number_and_infinity_pass_through_zeros(int m, int n, int k)
     {
         foreach (bool transA in new[] { false, true })

@@ -1,0 +1,97 @@
+namespace ElderManaged.Tensors;
+
+/// <summary>
+/// C (m, n) ← A·Bᵀ (+ C) for a B of at most sixteen rows: the way down to the rank of a LoRA. The chains of <see cref="Gemm"/>.
+/// </summary>
+/// <remarks>
+/// <code>
+///   B (n, k)          one block of k, turned                 A: rows in strips of 12
+///   ┌──────┬──────┐   ┌ 16 ┐ 384 steps of k, 24 KB: half     ┌──────┬──────┐     sums of all rows, 16 floats each,
+///   │384 k │      │ → │    │ of a first-level cache; the     │ 12 × │384 k │  →  go on with the next block of k
+///   └──────┴──────┘   └────┘ rest is for what A streams by   └──────┴──────┘     and reach C when all are done
+/// </code>
+/// Threads divide the rows, and each turns B for itself: it is little, and lies in the right cache at once.
+/// </remarks>
+internal static unsafe class GemmThin
+{
+    /// <summary>The most rows of B.</summary>
+    public const int MaxColumns = 16;
+
+    private const int Width = MaxColumns;
+    private const int DepthBlock = 384;
+
+    // So many sums are kept at a time: 16 KB.
+    private const int MaxRowBlock = 252;
+
+    // Elements of A in a microsecond of one thread, roughly.
+    private const int Rate = 4000;
+
+    [ThreadStatic]
+    private static AlignedBuffer? t_panel;
+
+    [ThreadStatic]
+    private static AlignedBuffer? t_sums;
+
+    /// <summary>Multiplies, on as many threads as are worth it. A's rows are contiguous, as are B's.</summary>
+    public static void Multiply(float* a, nint aRow, float* b, nint bRow, float* c, nint ldc, int m, int n, int k, bool accumulate)
+    {
+        int threads = CpuThreads.AreWorth((double)m * k / Rate) ? Math.Min(CpuThreads.Count, (m + GemmKernels.MaxRows - 1) / GemmKernels.MaxRows) : 1;
+        int parts = Math.Max(threads, (m + MaxRowBlock - 1) / MaxRowBlock);
+        Work work = new() { Level = Simd.Level, A = a, ARow = aRow, B = b, BRow = bRow, C = c, Ldc = ldc, Rows = m, Columns = n, Depth = k, Parts = parts, Accumulate = accumulate };
+        CpuThreads.Run(parts, work, static (w, part) => w.Compute((int)((long)w.Rows * part / w.Parts), (int)((long)w.Rows * (part + 1) / w.Parts)));
+    }
+
+    private struct Work
+    {
+        public SimdLevel Level;
+        public float* A;
+        public nint ARow;
+        public float* B;
+        public nint BRow;
+        public float* C;
+        public nint Ldc;
+        public int Rows;
+        public int Columns;
+        public int Depth;
+        public int Parts;
+        public bool Accumulate;
+
+        public readonly void Compute(int first, int end)
+        {
+            float* panel = AlignedBuffer.Rent(ref t_panel, (long)Math.Min(DepthBlock, Depth) * Width);
+            float* sums = AlignedBuffer.Rent(ref t_sums, (long)(end - first) * Width);
+            for (int i = first; Accumulate && i < end; i++)
+            {
+                Move(C + (i * Ldc), sums + ((i - first) * Width));
+            }
+
+            for (int p = 0; p < Depth; p += DepthBlock)
+            {
+                int depth = Math.Min(DepthBlock, Depth - p);
+                GemmPacking.NarrowPanel(B + p, BRow, depth, Columns, panel, Width);
+                TileWork tile = new() { ARow = ARow, ACol = 1, B = panel, BRow = Width, C = sums, Ldc = Width, Depth = depth, Pieces = 1, Accumulate = Accumulate || p > 0 };
+                for (int i = first; i < end;)
+                {
+                    int height = GemmKernels.KernelRows(Level, end - i);
+                    tile.A = A + (i * ARow) + p;
+                    GemmKernels.Tile(Level, height, Width, &tile);
+                    tile.C += height * Width;
+                    i += height;
+                }
+            }
+
+            for (int i = first; i < end; i++)
+            {
+                Move(sums + ((i - first) * Width), C + (i * Ldc));
+            }
+        }
+
+        private readonly void Move(float* from, float* to)
+        {
+            for (int j = 0; j < Columns; j++)
+            {
+                to[j] = from[j];
+            }
+        }
+    }
+}
