@@ -6,8 +6,8 @@ internal sealed unsafe partial class FrozenWordPanels
     [ThreadStatic]
     private static AlignedBuffer? t_turned;
 
-    // Inputs of a block of sixteen words.
-    private int BlockInputs => 16 * _layout.InWord;
+    // How far ahead few rows ask for memory, counted in inputs of 16 bits: 2 KB, and not less than a group.
+    private static readonly int AheadInputs = Tune.A;
 
     public override void MultiplyTransposed(ReadOnlySpan<float> dy, int rows, Span<float> dx, bool accumulate)
     {
@@ -15,13 +15,11 @@ internal sealed unsafe partial class FrozenWordPanels
         fixed (float* pdx = dx)
         {
             Product work = new() { Weight = this, Level = Simd.Level, X = pdy, Y = pdx, Rows = rows, Accumulate = accumulate };
-
-            if (work.Level == SimdLevel.Vector512 && rows <= GemmTurn.MaxRows && !Array.Exists(_special, special => special))
+            if (rows <= WideSums.MaxRows)
             {
-                // Parts are ranges of inputs, in blocks of sixteen words.
-                int blocks = (InFeatures + BlockInputs - 1) / BlockInputs;
-                work.PanelsPerPart = PartSize(blocks, blocks);
-                CpuThreads.Run((blocks + work.PanelsPerPart - 1) / work.PanelsPerPart, work, static (w, part) => w.Weight.MultiplyTurnedWords(w, part));
+                work.X = WideSums.Pack(rows, OutFeatures, Lanes, pdy);
+                work.Parts = WideSums.Parts(rows, InFeatures);
+                CpuThreads.Run(work.Parts, work, static (w, part) => w.Weight.MultiplyTransposedFewRows(w, part));
                 return;
             }
 
@@ -29,14 +27,7 @@ internal sealed unsafe partial class FrozenWordPanels
             int pieces = (InFeatures + Width - 1) / Width;
             work.PanelsPerPart = PartSize(pieces, UnpackedColumns / Width);
             int parts = (pieces + work.PanelsPerPart - 1) / work.PanelsPerPart;
-            if (GemmTurn.Serves(work.Level, rows))
-            {
-                CpuThreads.Run(parts, work, static (w, part) => w.Weight.MultiplyTurnedFewRows(w, part));
-            }
-            else
-            {
-                CpuThreads.Run(parts, work, static (w, part) => w.Weight.MultiplyTurned(w, part));
-            }
+            CpuThreads.Run(parts, work, static (w, part) => w.Weight.MultiplyTurned(w, part));
         }
 
         GC.KeepAlive(this);
@@ -76,119 +67,51 @@ internal sealed unsafe partial class FrozenWordPanels
         }
     }
 
-    // Inputs of one part of dx for a few rows: squares are unpacked into the first-level cache and turned in registers on the way
-    // into the sums, while the words of the next square arrive.
-    private void MultiplyTurnedFewRows(in Product work, int part)
+    // Inputs of one part of dx for one to four rows, see WideSums.
+    private void MultiplyTransposedFewRows(in Product work, int part)
     {
-        const int slice = 32;
-        int firstInput = part * work.PanelsPerPart * Width;
-        int end = Math.Min(firstInput + (work.PanelsPerPart * Width), InFeatures);
-        float* block = AlignedBuffer.Rent(ref t_unpacked, Lanes * Lanes);
-        for (int row = 0; !work.Accumulate && row < work.Rows; row++)
-        {
-            new Span<float>(work.Y + (row * (nint)InFeatures) + firstInput, end - firstInput).Clear();
-        }
+        int first = WideSums.FirstInput(part, work.Parts, InFeatures);
+        int inputs = WideSums.FirstInput(part + 1, work.Parts, InFeatures) - first;
+        float* sums = WideSums.Rent(work.Rows, inputs);
+        var kernel = WordDispatch.AddBack(work.Level, _numbers);
 
-        nint linesInSlice = ((_layout.Offset(Lanes) / 64) + (2 * Lanes / slice) - 1) / (2 * Lanes / slice);
-        for (int o = 0; o < OutFeatures; o += Lanes)
-        {
-            for (int i = firstInput; i < end; i += Lanes)
-            {
-                int depth = Math.Min(Lanes, end - i);
-                Unpack(work.Level, o / Lanes, i, depth, block);
-
-                // After the last square of this panel, the first one of the next.
-                byte* next = Panel(o / Lanes) + (i + Lanes < end ? _layout.Offset(i + Lanes) : _panelBytes + _layout.Offset(firstInput));
-                for (int lane = 0; lane < Math.Min(Lanes, OutFeatures - o); lane += Width)
-                {
-                    float* half = block + (lane * (nint)depth);
-                    int outputs = Math.Min(Width, OutFeatures - o - lane);
-                    for (int k = 0; k < depth; k += slice)
-                    {
-                        for (nint line = 0; line < linesInSlice; line++, next += 64)
-                        {
-                            Prefetch.Nearest((float*)next);
-                        }
-
-                        GemmTurn.Run(
-                            work.Rows, half + (k * Width), Width, Math.Min(slice, depth - k), outputs, 0, work.X + o + lane, OutFeatures, work.Y + i + k, InFeatures);
-                    }
-                }
-            }
-        }
-    }
-
-    // Inputs of one part of dx for one to four rows, see WordTurn: blocks of sixteen words along k, panel after panel.
-    private void MultiplyTurnedWords(in Product work, int part)
-    {
-        const int blocksAhead = 2;
-        int length = BlockInputs;
-        int first = part * work.PanelsPerPart * length;
-        int inputs = Math.Min(work.PanelsPerPart * length, InFeatures - first);
-        int blocks = (inputs + length - 1) / length;
-        nint blockBytes = _layout.Offset(length);
-        nint blockSums = (nint)work.Rows * length;
-        float* sums = AlignedBuffer.Rent(ref t_turned, (blocks * blockSums) + WordTurn.ScratchLength + (blockBytes / sizeof(float)));
-        float* scratch = sums + (blocks * blockSums);
-        byte* lastBlock = (byte*)(scratch + WordTurn.ScratchLength);
-        nint lastBytes = _layout.Offset(inputs + (inputs & 1)) - _layout.Offset((blocks - 1) * length);
-        var kernel = WordDispatch.Turn(_numbers);
-
-        for (nint i = 0; i < blocks * blockSums; i++)
-        {
-            sums[i] = 0f;
-        }
-
-        if (work.Accumulate)
-        {
-            MoveSums(work, first, inputs, sums, back: false);
-        }
-
-        // What the last block does not fill counts zero.
-        new Span<byte>(lastBlock, (int)blockBytes).Clear();
+        // Memory is asked for a piece ahead; behind this part's inputs of a panel come those of the next panel.
+        int piece = _layout.GroupLength == 0 ? AheadInputs : Math.Max(_layout.GroupLength, AheadInputs * 2 / _layout.InWord);
+        int last = Math.Min(inputs, piece + (inputs & 1)); // the rest is whole words
+        nint ahead = _layout.Offset(piece);
+        nint aheadOfLast = ahead + _panelBytes - _layout.Offset(inputs + (inputs & 1));
         for (int panel = 0; panel < _special.Length; panel++)
         {
-            byte* words = Panel(panel) + _layout.Offset(first);
-            int outputs = Math.Min(Lanes, OutFeatures - (panel * Lanes));
-            for (int block = 0; block < blocks; block++)
+            float* dy = work.X + ((nint)panel * work.Rows * Lanes);
+            if (_special[panel])
             {
-                byte* from = words + (block * blockBytes);
-                if (block == blocks - 1 && lastBytes < blockBytes)
-                {
-                    new Span<byte>(from, (int)lastBytes).CopyTo(new Span<byte>(lastBlock, (int)lastBytes));
-                    from = lastBlock;
-                }
-
-                // After the last blocks of this panel, the first ones of the next.
-                int ahead = block + blocksAhead;
-                byte* next = words + (ahead < blocks ? ahead * blockBytes : _panelBytes + (Math.Min(ahead - blocks, block) * blockBytes));
-                kernel(work.Rows, from, work.X + (panel * Lanes), OutFeatures, outputs, sums + (block * blockSums), next, scratch);
+                AddSpecial(work, panel, first, inputs, dy, sums);
+                continue;
             }
+
+            byte* words = Panel(panel) + _layout.Offset(first);
+            if (inputs > last)
+            {
+                _layout.Groups(inputs - last, out nint groups, out int groupLength);
+                kernel(work.Rows, words, groups, groupLength, dy, sums, ahead);
+            }
+
+            _layout.Groups(last, out nint lastGroups, out int lastLength);
+            nint sumsOfRest = (nint)(inputs - last) * work.Rows * WideSums.Chains;
+            kernel(work.Rows, words + _layout.Offset(inputs - last), lastGroups, lastLength, dy, sums + sumsOfRest, aheadOfLast);
         }
 
-        MoveSums(work, first, inputs, sums, back: true);
+        WideSums.Finish(work.Rows, inputs, sums, work.Y + first, InFeatures, work.Accumulate);
     }
 
-    // Between dx and the order of the sums: block, row, number of a word, word.
-    private void MoveSums(in Product work, int first, int inputs, float* sums, bool back)
+    // A panel that takes the plain decoding: as two panels of float32.
+    private void AddSpecial(in Product work, int panel, int first, int inputs, float* dy, float* sums)
     {
-        int inWord = _layout.InWord;
-        for (int row = 0; row < work.Rows; row++)
+        float* block = AlignedBuffer.Rent(ref t_unpacked, (long)Lanes * inputs);
+        Unpack(work.Level, panel, first, inputs, block);
+        for (int lane = 0; lane < Lanes; lane += Width)
         {
-            float* dx = work.Y + (row * (nint)InFeatures) + first;
-            for (int k = 0; k < inputs; k++)
-            {
-                (int block, int inBlock) = (k / BlockInputs, k % BlockInputs);
-                float* sum = sums + ((((((nint)block * work.Rows) + row) * inWord) + (inBlock % inWord)) * 16) + (inBlock / inWord);
-                if (back)
-                {
-                    dx[k] = *sum;
-                }
-                else
-                {
-                    *sum = dx[k];
-                }
-            }
+            WideSums.Add(work.Level, work.Rows, block + ((nint)lane * inputs), inputs, dy + lane, Lanes, sums, ahead: 0);
         }
     }
 }

@@ -245,5 +245,6 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
         public int Rows;
         public bool Accumulate;
         public int PanelsPerPart;
+        public int Parts;
     }
 }

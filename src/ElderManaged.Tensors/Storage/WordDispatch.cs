@@ -66,17 +66,28 @@ internal static unsafe class WordDispatch
             _ => throw StoredNumbersSizes.Unknown(numbers),
         };
 
-    /// <summary>See <see cref="WordTurn{C, S}.Add"/>; for <see cref="SimdLevel.Vector512"/> alone.</summary>
-    public static delegate*<int, byte*, float*, nint, int, float*, byte*, float*, void> Turn(StoredNumbers numbers) => numbers switch
+    /// <summary>See <see cref="WordKernels{L, B, V, C, S}.AddBack"/>.</summary>
+    public static delegate*<int, byte*, nint, int, float*, float*, nint, void> AddBack(SimdLevel level, StoredNumbers numbers) => level switch
     {
-        StoredNumbers.Float16 => &WordTurn<Float16Codes, NoScales>.Add,
-        StoredNumbers.BFloat16 => &WordTurn<BFloat16Codes, NoScales>.Add,
-        StoredNumbers.Q8_0 or StoredNumbers.Q5_0 => &WordTurn<MantissaByteCodes, MantissaByteScales>.Add,
-        StoredNumbers.Q5_1 => &WordTurn<ByteCodes, HalfScales>.Add,
-        StoredNumbers.Q6_K => &WordTurn<ByteCodes, SingleScale>.Add,
-        StoredNumbers.Q4_0 => &WordTurn<NibbleCodes, CentredScales>.Add,
-        StoredNumbers.Q4_1 => &WordTurn<NibbleCodes, HalfScales>.Add,
-        StoredNumbers.Q4_K => &WordTurn<NibbleCodes, SingleScales>.Add,
-        _ => throw StoredNumbersSizes.Unknown(numbers),
+        SimdLevel.Vector512 => AddBack<Lanes512, WordLanes512, Vector512<float>>(numbers),
+        SimdLevel.Vector256 => AddBack<Lanes256, WordLanes256, Vector256<float>>(numbers),
+        SimdLevel.Vector128 => AddBack<Lanes128, WordLanes128, Vector128<float>>(numbers),
+        _ => AddBack<Lanes1, WordLanes1, float>(numbers),
     };
+
+    private static delegate*<int, byte*, nint, int, float*, float*, nint, void> AddBack<L, B, V>(StoredNumbers numbers)
+        where L : struct, ILanes<V>
+        where B : struct, IWordLanes<V>
+        where V : struct => numbers switch
+        {
+            StoredNumbers.Float16 => &WordKernels<L, B, V, Float16Codes, NoScales>.AddBack,
+            StoredNumbers.BFloat16 => &WordKernels<L, B, V, BFloat16Codes, NoScales>.AddBack,
+            StoredNumbers.Q8_0 or StoredNumbers.Q5_0 => &WordKernels<L, B, V, MantissaByteCodes, MantissaByteScales>.AddBack,
+            StoredNumbers.Q5_1 => &WordKernels<L, B, V, ByteCodes, HalfScales>.AddBack,
+            StoredNumbers.Q6_K => &WordKernels<L, B, V, ByteCodes, SingleScale>.AddBack,
+            StoredNumbers.Q4_0 => &WordKernels<L, B, V, NibbleCodes, CentredScales>.AddBack,
+            StoredNumbers.Q4_1 => &WordKernels<L, B, V, NibbleCodes, HalfScales>.AddBack,
+            StoredNumbers.Q4_K => &WordKernels<L, B, V, NibbleCodes, SingleScales>.AddBack,
+            _ => throw StoredNumbersSizes.Unknown(numbers),
+        };
 }

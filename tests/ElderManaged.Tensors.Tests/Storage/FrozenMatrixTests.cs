@@ -10,7 +10,7 @@ public sealed class FrozenMatrixTests
 
     [Theory]
     [MemberData(nameof(Levels))]
-    public void Both_products_equal_the_general_product_to_the_bit(SimdLevel level)
+    public void Both_products_equal_the_general_product_to_the_bit_and_few_rows_sixteen_chains(SimdLevel level)
     {
         using Simd.ForcedLevel forced = Simd.Force(level);
         foreach ((int outputs, int inputs) in new[] { (1, 1), (3, 40), (33, 65), (64, 31), (70, 300), (301, 71) })
@@ -31,7 +31,7 @@ public sealed class FrozenMatrixTests
 
                     expected = GemmCase.Numbers(rows * inputs, 5);
                     actual = (float[])expected.Clone();
-                    Gemm.Multiply(false, false, rows, inputs, outputs, dy, outputs, w, inputs, expected, inputs, accumulate);
+                    Backward(w, dy, rows, outputs, inputs, expected, accumulate);
                     frozen.MultiplyTransposed(dy, rows, actual, accumulate);
                     Assert.Equal(expected, actual);
                 }
@@ -58,7 +58,7 @@ public sealed class FrozenMatrixTests
 
         expected = GemmCase.Numbers(rows * inputs, 5);
         actual = (float[])expected.Clone();
-        Gemm.Multiply(false, false, rows, inputs, outputs, dy, outputs, w, inputs, expected, inputs, true);
+        Backward(w, dy, rows, outputs, inputs, expected, true);
         frozen.MultiplyTransposed(dy, rows, actual, true);
         Assert.Equal(expected, actual);
     }
@@ -74,19 +74,33 @@ public sealed class FrozenMatrixTests
             FrozenMatrix frozen = FrozenMatrix.FromDense(GemmCase.Numbers(outputs * inputs, 1), outputs, inputs);
             float[] x = GemmCase.Numbers(rows * inputs, 2);
             float[] y = new float[rows * outputs];
-            float[] dx = new float[rows * inputs];
             frozen.Multiply(x, rows, y);
-            frozen.MultiplyTransposed(y, rows, dx);
             for (int row = 0; row < rows; row++)
             {
                 float[] alone = new float[outputs];
                 frozen.Multiply(x.AsSpan(row * inputs, inputs), 1, alone);
                 Assert.Equal(y.AsSpan(row * outputs, outputs).ToArray(), alone);
-
-                float[] dxAlone = new float[inputs];
-                frozen.MultiplyTransposed(alone, 1, dxAlone);
-                Assert.Equal(dx.AsSpan(row * inputs, inputs).ToArray(), dxAlone);
             }
+        }
+    }
+
+    // One to four rows of dy add in another order than five and more.
+    [Theory]
+    [MemberData(nameof(Levels))]
+    public void A_gradient_row_has_the_same_bits_alone_as_among_four_and_among_five_as_among_fifty(SimdLevel level)
+    {
+        using Simd.ForcedLevel forced = Simd.Force(level);
+        const int outputs = 530, inputs = 75;
+        FrozenMatrix frozen = FrozenMatrix.FromDense(GemmCase.Numbers(outputs * inputs, 1), outputs, inputs);
+        foreach ((int few, int many) in new[] { (1, 4), (2, 4), (3, 4), (5, 50), (8, 50) })
+        {
+            float[] dy = GemmCase.Numbers(many * outputs, 2);
+            float[] all = new float[many * inputs];
+            float[] some = new float[few * inputs];
+            frozen.MultiplyTransposed(dy, many, all);
+            int first = many - few;
+            frozen.MultiplyTransposed(dy.AsSpan(first * outputs), few, some);
+            Assert.Equal(all.AsSpan(first * inputs).ToArray(), some);
         }
     }
 
@@ -179,5 +193,37 @@ public sealed class FrozenMatrixTests
         FrozenMatrix frozen = FrozenMatrix.FromDense(new float[12], 3, 4);
         error = Assert.Throws<ArgumentException>(() => frozen.Multiply(new float[8], 2, new float[5]));
         Assert.Equal("FrozenMatrix.Multiply: 2 rows need an input of [2, 4] and an output of [2, 3], but the spans hold 8 and 5 floats.", error.Message);
+    }
+
+    // What dy·W must give: the general product, or the plain twin of WideSums for up to four rows.
+    private static void Backward(float[] w, float[] dy, int rows, int outputs, int inputs, float[] dx, bool accumulate)
+    {
+        if (rows > WideSums.MaxRows)
+        {
+            Gemm.Multiply(false, false, rows, inputs, outputs, dy, outputs, w, inputs, dx, inputs, accumulate);
+            return;
+        }
+
+        for (int row = 0; row < rows; row++)
+        {
+            for (int k = 0; k < inputs; k++)
+            {
+                float[] chains = new float[WideSums.Chains];
+                for (int o = 0; o < outputs; o++)
+                {
+                    chains[o % chains.Length] = MathF.FusedMultiplyAdd(dy[(row * outputs) + o], w[(o * inputs) + k], chains[o % chains.Length]);
+                }
+
+                for (int left = chains.Length / 2; left > 0; left /= 2)
+                {
+                    for (int l = 0; l < left; l++)
+                    {
+                        chains[l] += chains[l + left];
+                    }
+                }
+
+                dx[(row * inputs) + k] = accumulate ? dx[(row * inputs) + k] + chains[0] : chains[0];
+            }
+        }
     }
 }

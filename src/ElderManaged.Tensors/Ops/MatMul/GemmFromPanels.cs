@@ -14,10 +14,10 @@ namespace ElderManaged.Tensors;
 ///      p = 0 │                   │              in panels of 32 rows of dy. Twelve inputs by 32 outputs are 1.5 KB in one
 ///        ┌───┼───────────────────┤              piece, k runs on in the next panel.
 ///        │12 │  one piece        │
-///        └───┼───────────────────┤              One to four rows: the time is that of reading W. Squares of 8×8 are turned
-///            │                   │              in registers, which gives 8 inputs side by side for each output.
+///        └───┼───────────────────┤              One to four rows: the time is that of reading W, see WideSums.
+///            │                   │
 /// </code>
-/// The order of summation is that of <see cref="Gemm"/>: ascending outputs, one chain for each element.
+/// The order of summation is that of <see cref="Gemm"/>: ascending outputs, one chain for each element; sixteen chains for one to four rows.
 /// </remarks>
 internal static unsafe class GemmFromPanels
 {
@@ -39,8 +39,8 @@ internal static unsafe class GemmFromPanels
 
     private const int MaxRows = 512;
 
-    // Inputs of one part when there are few rows: the sums of four rows stay in the first-level cache.
-    private const int FewRowsInputs = 384;
+    // How many inputs ahead few rows ask for memory: 2 KB.
+    private static readonly int AheadInputs = Tune.A;
 
     // Below this many multiply-adds a thread is not worth waking.
     private const long MinPartWork = 256 * 1024;
@@ -57,11 +57,11 @@ internal static unsafe class GemmFromPanels
         Product product = new() { Level = Simd.Level, Panels = panels, Inputs = inputs, Outputs = outputs };
         int strips = (inputs + GemmKernels.MaxRows - 1) / GemmKernels.MaxRows;
         int threads = (int)Math.Clamp((long)inputs * outputs * Math.Max(rows, 8) / MinPartWork, 1, CpuThreads.Count);
-        if (GemmTurn.Serves(product.Level, rows))
+        if (rows <= WideSums.MaxRows)
         {
-            (product.Dy, product.Dx, product.Rows, product.Accumulate) = ((nint)dy, (nint)dx, rows, accumulate);
-            product.Parts = (inputs + FewRowsInputs - 1) / FewRowsInputs;
-            product.Parts = Math.Min(strips, (product.Parts + threads - 1) / threads * threads);
+            (product.Dx, product.Rows, product.Accumulate) = ((nint)dx, rows, accumulate);
+            product.Dy = (nint)WideSums.Pack(rows, outputs, Width, dy);
+            product.Parts = WideSums.Parts(rows, inputs);
             CpuThreads.Run(product.Parts, product, static (p, part) => p.ComputeFewRows(part));
             return;
         }
@@ -224,24 +224,25 @@ internal static unsafe class GemmFromPanels
             }
         }
 
+        // See WideSums.
         public readonly void ComputeFewRows(int part)
         {
-            int first = InputOf(part);
-            int count = InputOf(part + 1) - first;
-            float* dx = (float*)Dx + first;
-            for (int i = 0; !Accumulate && i < Rows; i++)
-            {
-                new Span<float>(dx + ((nint)i * Inputs), count).Clear();
-            }
-
+            int first = WideSums.FirstInput(part, Parts, Inputs);
+            int count = WideSums.FirstInput(part + 1, Parts, Inputs) - first;
+            float* sums = WideSums.Rent(Rows, count);
+            int last = Math.Min(count, AheadInputs);
+            nint ahead = AheadInputs * Width;
+            nint jump = (nint)(Inputs - count) * Width; // from the end of this part's inputs in a panel to the first one in the next
             for (int o = 0; o < Outputs; o += Width)
             {
                 float* w = Panels + (((nint)o * Inputs) + ((nint)first * Width));
-                nint jump = (nint)(Inputs - count) * Width; // from the end of this part's inputs in a panel to the first one in the next
-                int depth = Math.Min(Width, Outputs - o);
-                float* dy = (float*)Dy + o;
-                GemmTurn.Run(Rows, w, Width, count, depth, jump, dy, Outputs, dx, Inputs);
+                float* dy = (float*)Dy + ((nint)o * Rows);
+                int body = count - last;
+                WideSums.Add(Level, Rows, w, body, dy, Width, sums, ahead);
+                WideSums.Add(Level, Rows, w + ((nint)body * Width), last, dy, Width, sums + ((nint)body * Rows * WideSums.Chains), ahead + jump);
             }
+
+            WideSums.Finish(Rows, count, sums, (float*)Dx + first, Inputs, Accumulate);
         }
     }
 }

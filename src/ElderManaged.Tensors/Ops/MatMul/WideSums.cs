@@ -1,0 +1,161 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace ElderManaged.Tensors;
+
+/// <summary>
+/// dx = dy·W for one to four rows of dy and a W whose outputs lie side by side in panels: the time is that of reading W, so nothing
+/// of it is turned or moved.
+/// </summary>
+/// <remarks>
+/// <code>
+///   a panel        outputs 0 … 15   16 … 31  …              sums of a part, in the first-level cache
+///   input k       |   register   |  register |      →      k:    row 0 | row 1 | …   sixteen floats each
+///   input k + 1   |   register   |  register |      →      k+1:  row 0 | row 1 | …
+///                    × dy[0…15]    × dy[16…31]
+/// </code>
+/// <para>
+/// The sum of an input is sixteen chains of fma, chain l over the outputs l, l + 16, l + 32 … in ascending order; they are added when
+/// W has been read: l and l + 8, then l and l + 4, l + 2, l + 1. That is the order at every SIMD level and for every way of storing
+/// W, and another one than that of five rows and more (see <see cref="Gemm"/>).
+/// </para>
+/// </remarks>
+internal static unsafe class WideSums
+{
+    /// <summary>The most rows of dy.</summary>
+    public const int MaxRows = 4;
+
+    /// <summary>Chains of a sum.</summary>
+    public const int Chains = 16;
+
+    // Sums of a part: 24 KB, half of the first-level cache.
+    private static readonly int PartSums = Tune.S;
+
+    // Inputs go to parts in pieces of 32: whole groups of every stored format.
+    private const int Piece = 32;
+
+    [ThreadStatic]
+    private static AlignedBuffer? t_sums;
+
+    [ThreadStatic]
+    private static AlignedBuffer? t_rows;
+
+    /// <summary>
+    /// dy (rows, outputs) as (panels, rows, width), zeros behind its end: its registers then begin where lines of the cache begin,
+    /// without which each of them costs two loads.
+    /// </summary>
+    public static float* Pack(int rows, int outputs, int width, float* dy)
+    {
+        int panels = (outputs + width - 1) / width;
+        float* packed = AlignedBuffer.Rent(ref t_rows, (long)panels * rows * width);
+        float* to = packed;
+        for (int o = 0; o < outputs; o += width)
+        {
+            int count = Math.Min(width, outputs - o);
+            for (int row = 0; row < rows; row++, to += width)
+            {
+                Span<float> target = new(to, width);
+                new Span<float>(dy + (row * (nint)outputs) + o, count).CopyTo(target);
+                target[count..].Clear();
+            }
+        }
+
+        return packed;
+    }
+
+    /// <summary>How many parts, which are ranges of inputs: as many as make the sums fit, and the same number for every thread.</summary>
+    public static int Parts(int rows, int inputs)
+    {
+        int pieces = (inputs + Piece - 1) / Piece;
+        int least = ((inputs * rows) + PartSums - 1) / PartSums;
+        return Math.Min(pieces, (least + CpuThreads.Count - 1) / CpuThreads.Count * CpuThreads.Count);
+    }
+
+    /// <summary>Where a part begins, and the one before it ends.</summary>
+    public static int FirstInput(int part, int parts, int inputs) => Math.Min(inputs, (int)((long)part * ((inputs + Piece - 1) / Piece) / parts) * Piece);
+
+    /// <summary>Cleared sums (inputs, rows, <see cref="Chains"/>) of the calling thread, with room for one input more.</summary>
+    public static float* Rent(int rows, int inputs)
+    {
+        nint length = (nint)(inputs + 1) * rows * Chains;
+        float* sums = AlignedBuffer.Rent(ref t_sums, length);
+        new Span<float>(sums, (int)length).Clear();
+        return sums;
+    }
+
+    /// <summary>dx (rows, inputs) = the chains' totals (+ dx).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Finish(int rows, int inputs, float* sums, float* dx, nint dxRow, bool accumulate)
+    {
+        for (int k = 0; k < inputs; k++)
+        {
+            for (int row = 0; row < rows; row++, sums += Chains)
+            {
+                Vector256<float> eight = Vector256.Load(sums) + Vector256.Load(sums + 8);
+                Vector128<float> four = eight.GetLower() + eight.GetUpper();
+                float total = (four[0] + four[2]) + (four[1] + four[3]);
+                float* to = dx + (row * dxRow) + k;
+                *to = accumulate ? *to + total : total;
+            }
+        }
+    }
+
+    /// <summary>Sums += dy·W for some inputs of one panel of 32 outputs.</summary>
+    /// <param name="level">Width of the registers.</param>
+    /// <param name="rows">1 to 4.</param>
+    /// <param name="panel">32 floats for each input.</param>
+    /// <param name="inputs">How many inputs.</param>
+    /// <param name="dy">The rows' numbers for the panel's outputs.</param>
+    /// <param name="dyRow">From one row to the next.</param>
+    /// <param name="sums">Those of the first input.</param>
+    /// <param name="ahead">How many floats beyond those in use memory is asked for.</param>
+    public static void Add(SimdLevel level, int rows, float* panel, int inputs, float* dy, nint dyRow, float* sums, nint ahead)
+    {
+        switch (level)
+        {
+            case SimdLevel.Vector512: Add<Lanes512, Vector512<float>>(rows, panel, inputs, dy, dyRow, sums, ahead); break;
+            case SimdLevel.Vector256: Add<Lanes256, Vector256<float>>(rows, panel, inputs, dy, dyRow, sums, ahead); break;
+            case SimdLevel.Vector128: Add<Lanes128, Vector128<float>>(rows, panel, inputs, dy, dyRow, sums, ahead); break;
+            default: Add<Lanes1, float>(rows, panel, inputs, dy, dyRow, sums, ahead); break;
+        }
+    }
+
+    private static void Add<L, V>(int rows, float* panel, int inputs, float* dy, nint dyRow, float* sums, nint ahead)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        switch (rows)
+        {
+            case 1: Add<L, V, GemmTile.H1>(panel, inputs, dy, dyRow, sums, ahead); break;
+            case 2: Add<L, V, GemmTile.H2>(panel, inputs, dy, dyRow, sums, ahead); break;
+            case 3: Add<L, V, GemmTile.H3>(panel, inputs, dy, dyRow, sums, ahead); break;
+            default: Add<L, V, GemmTile.H4>(panel, inputs, dy, dyRow, sums, ahead); break;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Add<L, V, H>(float* panel, int inputs, float* dy, nint dyRow, float* sums, nint ahead)
+        where L : struct, ILanes<V>
+        where V : struct
+        where H : struct, GemmTile.IHeight
+    {
+        for (; inputs > 0; inputs--, panel += GemmKernels.PanelWidth, sums += H.Rows * Chains)
+        {
+            Prefetch.Nearest(panel + ahead);
+            Prefetch.Nearest(panel + ahead + Chains);
+            for (int lane = 0; lane < Chains; lane += L.Width)
+            {
+                V low = L.Load(panel + lane), high = L.Load(panel + lane + Chains);
+                Add<L, V>(low, high, dy + lane, sums + lane);
+                if (H.Rows > 1) { Add<L, V>(low, high, dy + dyRow + lane, sums + Chains + lane); }
+                if (H.Rows > 2) { Add<L, V>(low, high, dy + (2 * dyRow) + lane, sums + (2 * Chains) + lane); }
+                if (H.Rows > 3) { Add<L, V>(low, high, dy + (3 * dyRow) + lane, sums + (3 * Chains) + lane); }
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add<L, V>(V low, V high, float* dy, float* sums)
+        where L : struct, ILanes<V>
+        where V : struct => L.Store(sums, L.Fma(L.Load(dy + Chains), high, L.Fma(L.Load(dy), low, L.Load(sums))));
+}
