@@ -7,7 +7,7 @@ internal sealed unsafe partial class FrozenWordPanels
     private static AlignedBuffer? t_turned;
 
     // How far ahead few rows ask for memory, counted in inputs of 16 bits: 2 KB, and not less than a group.
-    private static readonly int AheadInputs = Tune.A;
+    private const int AheadInputs = 16;
 
     public override void MultiplyTransposed(ReadOnlySpan<float> dy, int rows, Span<float> dx, bool accumulate)
     {

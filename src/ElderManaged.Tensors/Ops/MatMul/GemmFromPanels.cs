@@ -40,7 +40,7 @@ internal static unsafe class GemmFromPanels
     private const int MaxRows = 512;
 
     // How many inputs ahead few rows ask for memory: 2 KB.
-    private static readonly int AheadInputs = Tune.A;
+    private const int AheadInputs = 16;
 
     // Below this many multiply-adds a thread is not worth waking.
     private const long MinPartWork = 256 * 1024;

@@ -29,7 +29,7 @@ internal static unsafe class WideSums
     public const int Chains = 16;
 
     // Sums of a part: 24 KB, half of the first-level cache.
-    private static readonly int PartSums = Tune.S;
+    private const int PartSums = 384;
 
     // Inputs go to parts in pieces of 32: whole groups of every stored format.
     private const int Piece = 32;
