@@ -35,7 +35,7 @@ public sealed record AdamOptions
 /// <para>
 /// A moment m below 2⁻¹⁰⁰ and a moment v below 2⁻¹¹⁰ become zero, and gradients so small count as zero, for m and v likewise
 /// (8·10⁻³¹, and 10⁻¹⁷ in v). Such moments would go on shrinking to subnormal numbers and stay there, where processors are a hundred times
-/// slower; beside an ε of 1e-8 they move nothing.
+/// slower; beside an ε of 1e-8 they move nothing. A gradient below 2⁻¹¹⁹ counts as zero before it is scaled, for the same reason.
 /// </para>
 /// </remarks>
 public sealed class Adam
@@ -244,7 +244,7 @@ public sealed class Adam
             int i = 0;
             for (; i <= n - 16; i += 16)
             {
-                Vector512<float> gradient = Vector512.Load(g + i) * c.Scale;
+                Vector512<float> gradient = Lanes512.WithoutSmallest(Vector512.Load(g + i)) * c.Scale;
                 Vector512<float> size = Vector512.Abs(gradient);
                 Vector512<float> forFirst = Vector512.ConditionalSelect(Vector512.LessThan(size, Vector512.Create(LeastFirst)), default, gradient);
                 Vector512<float> forSecond = Vector512.ConditionalSelect(Vector512.LessThan(size, Vector512.Create(LeastSquared)), default, gradient);
@@ -259,7 +259,7 @@ public sealed class Adam
 
             for (; i < n; i++)
             {
-                float gradient = g[i] * c.Scale;
+                float gradient = Lanes1.WithoutSmallest(g[i]) * c.Scale;
                 float size = MathF.Abs(gradient);
                 float forFirst = size < LeastFirst ? 0 : gradient;
                 float forSecond = size < LeastSquared ? 0 : gradient;

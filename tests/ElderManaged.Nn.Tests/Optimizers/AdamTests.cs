@@ -222,6 +222,24 @@ public sealed class AdamTests
     }
 
     [Fact]
+    public void GradientsNearTheSubnormalRangeCountAsZeroHoweverTheyAreScaled()
+    {
+        Parameter parameter = Draw("p", new Shape(37), 1);
+        Adam adam = new([parameter], Options);
+        Span<float> g = parameter.Value.GradSink().Span;
+        for (int i = 0; i < g.Length; i++)
+        {
+            g[i] = i % 2 == 0 ? 1e-37f : -1e-39f;
+        }
+
+        g[5] = 1e-30f;
+        adam.Step(gradientScale: 1e30f);
+        float[] moments = adam.Moments.Single().First.Span.ToArray();
+        Assert.All(moments.Where((_, i) => i != 5), moment => Assert.Equal(0f, moment));
+        Assert.Equal(1 - Options.Beta1, moments[5], 1e-6f);
+    }
+
+    [Fact]
     public void AllocatesNothingOnceWarm()
     {
         Parameter parameter = Draw("p", new Shape(70_001), 1);

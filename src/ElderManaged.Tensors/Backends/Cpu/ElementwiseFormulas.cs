@@ -3,6 +3,11 @@ namespace ElderManaged.Tensors;
 /// <summary>A function of one number with its derivative, written once for every width. Implement it in an empty struct.</summary>
 internal interface IUnaryFormula
 {
+    /// <summary>Called before a loop over elements: makes the tables that <see cref="Value"/> and <see cref="Slope"/> read, if there are any.</summary>
+    static virtual void Prepare()
+    {
+    }
+
     /// <summary>y = f(x).</summary>
     static abstract Num<L, V> Value<L, V>(Num<L, V> x)
         where L : struct, ILanes<V>
@@ -13,6 +18,9 @@ internal interface IUnaryFormula
         where L : struct, ILanes<V>
         where V : struct;
 }
+
+/// <summary>A formula that GPUs compute too: of numbers and constants alone, no tables.</summary>
+internal interface IUnaryGpuFormula : IUnaryFormula;
 
 /// <summary>A function of two numbers with its derivatives.</summary>
 internal interface IBinaryFormula

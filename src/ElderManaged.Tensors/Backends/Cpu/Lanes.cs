@@ -52,6 +52,12 @@ internal unsafe interface ILanes<TVector>
     /// <summary>Within 5.06 % of -1/a for a from -2¹²⁵ to -1: the bits of a, its exponent at the top, subtracted from a constant.</summary>
     static abstract TVector RoughMinusOneOver(TVector a);
 
+    /// <summary>a, but 0 where it is below 2⁻¹¹⁹ in size: then what is computed from it is not subnormal at once, which processors are slow with.</summary>
+    static abstract TVector WithoutSmallest(TVector a);
+
+    /// <summary>Of sixteen numbers the one whose index stands in the lowest four bits of <paramref name="number"/>.</summary>
+    static abstract TVector Pick(float* sixteen, TVector number);
+
     /// <summary>For a positive normal x = m·2ᵉ: m from √½ to √2, and e.</summary>
     static abstract TVector Split(TVector x, out TVector exponent);
 }
@@ -119,6 +125,15 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> RoughMinusOneOver(Vector512<float> a) => (Vector512.Create(Lanes1.RoughOneOver) - a.AsInt32()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> WithoutSmallest(Vector512<float> a) =>
+        Vector512.ConditionalSelect(Vector512.Equals(a.AsInt32() & Vector512.Create(Lanes1.LargeExponents), Vector512<int>.Zero).AsSingle(), Vector512<float>.Zero, a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Pick(float* sixteen, Vector512<float> number) => Avx512F.IsSupported
+        ? Avx512F.PermuteVar16x32(Vector512.Load(sixteen), number.AsInt32())
+        : Vector512.Create(Lanes256.Pick(sixteen, number.GetLower()), Lanes256.Pick(sixteen, number.GetUpper()));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Split(Vector512<float> x, out Vector512<float> exponent)
@@ -189,6 +204,24 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     public static Vector256<float> RoughMinusOneOver(Vector256<float> a) => (Vector256.Create(Lanes1.RoughOneOver) - a.AsInt32()).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> WithoutSmallest(Vector256<float> a) =>
+        Vector256.ConditionalSelect(Vector256.Equals(a.AsInt32() & Vector256.Create(Lanes1.LargeExponents), Vector256<int>.Zero).AsSingle(), Vector256<float>.Zero, a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Pick(float* sixteen, Vector256<float> number)
+    {
+        if (!Avx2.IsSupported)
+        {
+            return Vector256.Create(Lanes128.Pick(sixteen, number.GetLower()), Lanes128.Pick(sixteen, number.GetUpper()));
+        }
+
+        // One of the lower eight and one of the upper eight; then the fourth bit, moved to where a sign is, decides.
+        Vector256<int> index = number.AsInt32();
+        Vector256<float> lower = Avx2.PermuteVar8x32(Vector256.Load(sixteen), index), upper = Avx2.PermuteVar8x32(Vector256.Load(sixteen + 8), index);
+        return Avx.BlendVariable(lower, upper, Vector256.ShiftLeft(index, 28).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Split(Vector256<float> x, out Vector256<float> exponent)
     {
         Vector256<int> bits = x.AsInt32() + Vector256.Create(Lanes1.OneBits - Lanes1.RootHalfBits);
@@ -257,6 +290,17 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     public static Vector128<float> RoughMinusOneOver(Vector128<float> a) => (Vector128.Create(Lanes1.RoughOneOver) - a.AsInt32()).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> WithoutSmallest(Vector128<float> a) =>
+        Vector128.ConditionalSelect(Vector128.Equals(a.AsInt32() & Vector128.Create(Lanes1.LargeExponents), Vector128<int>.Zero).AsSingle(), Vector128<float>.Zero, a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Pick(float* sixteen, Vector128<float> number)
+    {
+        Vector128<int> index = number.AsInt32() & Vector128.Create(15);
+        return Vector128.Create(sixteen[index[0]], sixteen[index[1]], sixteen[index[2]], sixteen[index[3]]);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Split(Vector128<float> x, out Vector128<float> exponent)
     {
         Vector128<int> bits = x.AsInt32() + Vector128.Create(Lanes1.OneBits - Lanes1.RootHalfBits);
@@ -271,6 +315,7 @@ internal readonly unsafe struct Lanes1 : ILanes<float>
     public const int MantissaBits = 23;
     public const int MantissaMask = (1 << MantissaBits) - 1;
     public const int ExponentBias = 127;
+    public const int LargeExponents = 0x7c000000; // none of these bits is set in numbers below 2⁻¹¹⁹
     public const int OneBits = 0x3f800000;      // 1f
     public const int RootHalfBits = 0x3f3504f3; // √½
 
@@ -331,6 +376,12 @@ internal readonly unsafe struct Lanes1 : ILanes<float>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float RoughMinusOneOver(float a) => BitConverter.Int32BitsToSingle(unchecked(RoughOneOver - BitConverter.SingleToInt32Bits(a)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float WithoutSmallest(float a) => (BitConverter.SingleToInt32Bits(a) & LargeExponents) == 0 ? 0 : a;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Pick(float* sixteen, float number) => sixteen[BitConverter.SingleToInt32Bits(number) & 15];
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Split(float x, out float exponent)

@@ -59,5 +59,9 @@ internal readonly struct Num<L, V>(V value)
 
     /// <summary>a, but 0 instead of numbers near the subnormal range, which processors are slow with.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Num<L, V> WithoutSmallest(Num<L, V> a) => new(SimdMath.WithoutSmallest<L, V>(a.Value));
+    public static Num<L, V> WithoutSmallest(Num<L, V> a) => new(L.WithoutSmallest(a.Value));
+
+    /// <summary>The size of <paramref name="a"/>, with the sign of <paramref name="sign"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Num<L, V> CopySign(Num<L, V> a, Num<L, V> sign) => new(L.CopySign(a.Value, sign.Value));
 }

@@ -94,13 +94,6 @@ internal static class SimdMath
         return OneOverOneAnd<L, V>(Power<L, V>(f, -1f), L.PowerInBits(z));
     }
 
-    /// <summary>x, but 0 instead of numbers so small that half or a quarter of them would be subnormal and stall, see <see cref="ScaledExp"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V WithoutSmallest<L, V>(V x)
-        where L : struct, ILanes<V>
-        where V : struct
-        => L.IfLess(L.CopySign(x, L.Broadcast(1f)), L.Broadcast(1.17549435e-38f * 64), L.Broadcast(0f), x);
-
     /// <summary>σ(x) = 1 / (1 + e⁻ˣ), from e^(-|x|), which cannot overflow.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Sigmoid<L, V>(V x)

@@ -9,12 +9,12 @@ internal static partial class GpuElementwise
 
     /// <summary>y = f(x).</summary>
     public static void Map<TFormula>(GpuDevice gpu, Tensor x, Tensor y)
-        where TFormula : struct, IUnaryFormula
+        where TFormula : struct, IUnaryGpuFormula
         => UnaryKernels<TFormula>.Value.Launch(gpu, Groups(x.Length), GroupSize, new UnaryArguments { X = gpu.Read(x), Y = gpu.Write(y), Length = x.Length });
 
     /// <summary>dx (+)= f′(x)·dy.</summary>
     public static void AddSlope<TFormula>(GpuDevice gpu, Tensor x, Tensor dy, Tensor dx, bool fresh)
-        where TFormula : struct, IUnaryFormula
+        where TFormula : struct, IUnaryGpuFormula
         => UnaryKernels<TFormula>.Slope.Launch(gpu, Groups(x.Length), GroupSize, new UnaryArguments
         {
             X = gpu.Read(x),
@@ -29,7 +29,7 @@ internal static partial class GpuElementwise
 
     /// <summary>The kernels of one formula.</summary>
     internal static class UnaryKernels<TFormula>
-        where TFormula : struct, IUnaryFormula
+        where TFormula : struct, IUnaryGpuFormula
     {
         public static readonly GpuKernel<UnaryArguments> Value = new(Map);
         public static readonly GpuKernel<UnaryArguments> Slope = new(MapSlope);

@@ -62,6 +62,12 @@ internal readonly unsafe struct GpuLanes : ILanes<float>
     public static float RoughMinusOneOver(float a) => Interop.IntAsFloat((uint)(Lanes1.RoughOneOver - (int)Interop.FloatAsInt(a)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float WithoutSmallest(float a) => (Interop.FloatAsInt(a) & Lanes1.LargeExponents) == 0 ? 0 : a;
+
+    /// <summary>Not there: a table is slower than an exponential on a GPU, so no kernel asks for it.</summary>
+    public static float Pick(float* sixteen, float number) => throw new NotSupportedException();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Split(float x, out float exponent)
     {
         int bits = (int)Interop.FloatAsInt(x) + (Lanes1.OneBits - Lanes1.RootHalfBits);

@@ -9,15 +9,15 @@ public static partial class Op
     {
         ArgumentNullException.ThrowIfNull(x);
         Tensor y = Tape.NewTensor(x.Shape);
-        Unary<LogFormula>.Value(x, y);
+        Unary<LogFormula, LogFormula>.Value(x, y);
         return !Tape.Wants(x)
             ? y
-            : GradNode.Record("Log", y, x, static (x, y) => Unary<LogFormula>.Backward(x, y.Grad!));
+            : GradNode.Record("Log", y, x, static (x, y) => Unary<LogFormula, LogFormula>.Backward(x, y.Grad!));
     }
 }
 
 /// <summary>Value and slope of <see cref="Op.Log"/>.</summary>
-internal readonly struct LogFormula : IUnaryFormula
+internal readonly struct LogFormula : IUnaryGpuFormula
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Num<L, V> Value<L, V>(Num<L, V> x)

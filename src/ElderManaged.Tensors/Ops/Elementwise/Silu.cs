@@ -10,10 +10,10 @@ public static partial class Op
     {
         ArgumentNullException.ThrowIfNull(x);
         Tensor y = Tape.NewTensor(x.Shape);
-        Unary<SiluFormula>.Value(x, y);
+        Unary<SiluFormula, SiluFormula>.Value(x, y);
         return !Tape.Wants(x)
             ? y
-            : GradNode.Record("Silu", y, x, static (x, y) => Unary<SiluFormula>.Backward(x, y.Grad!));
+            : GradNode.Record("Silu", y, x, static (x, y) => Unary<SiluFormula, SiluFormula>.Backward(x, y.Grad!));
     }
 
     /// <summary>silu(gate) · up, element by element: the SwiGLU part of a feed-forward layer.</summary>
@@ -32,7 +32,7 @@ public static partial class Op
 }
 
 /// <summary>Value and slope of <see cref="Op.Silu"/>.</summary>
-internal readonly struct SiluFormula : IUnaryFormula
+internal readonly struct SiluFormula : IUnaryGpuFormula
 {
     // Beyond ±85 the sigmoid is 1 to the last bit, or below 10⁻³⁶, which counts as 0.
     private const float Far = 85;

@@ -1,15 +1,18 @@
 namespace ElderManaged.Tensors;
 
 /// <summary>Runs a formula that takes an exponential, forward and backward, on the device where its input lies.</summary>
-internal static class Unary<TFormula>
+/// <typeparam name="TFormula">The formula.</typeparam>
+/// <typeparam name="TOnGpu">The same function as a GPU computes it best: mostly the same formula.</typeparam>
+internal static class Unary<TFormula, TOnGpu>
     where TFormula : struct, IUnaryFormula
+    where TOnGpu : struct, IUnaryGpuFormula
 {
     /// <summary>y = f(x).</summary>
     public static void Value(Tensor x, Tensor y)
     {
         if (GpuFeature.IsSupported && x.Gpu is { } gpu)
         {
-            GpuElementwise.Map<TFormula>(gpu, x, y);
+            GpuElementwise.Map<TOnGpu>(gpu, x, y);
             return;
         }
 
@@ -23,7 +26,7 @@ internal static class Unary<TFormula>
         Tensor dx = x.GradSink(out bool fresh);
         if (GpuFeature.IsSupported && x.Gpu is { } gpu)
         {
-            GpuElementwise.AddSlope<TFormula>(gpu, x, dy, dx, fresh);
+            GpuElementwise.AddSlope<TOnGpu>(gpu, x, dy, dx, fresh);
             return;
         }
 

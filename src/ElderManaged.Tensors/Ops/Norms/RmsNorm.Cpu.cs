@@ -39,7 +39,7 @@ internal static unsafe class RmsNormKernel
         {
             for (; i <= n - 16; i += 16)
             {
-                Vector512<float> dz = Vector512.Load(dy + i) * Vector512.Load(gain + i);
+                Vector512<float> dz = Lanes512.WithoutSmallest(Vector512.Load(dy + i)) * Vector512.Load(gain + i);
                 product = Vector512.FusedMultiplyAdd(dz, Vector512.Load(x + i) * r, product);
             }
         }
@@ -47,7 +47,7 @@ internal static unsafe class RmsNormKernel
         {
             for (; i <= n - 16; i += 16)
             {
-                Vector512<float> d = Vector512.Load(dy + i);
+                Vector512<float> d = Lanes512.WithoutSmallest(Vector512.Load(dy + i));
                 Vector512<float> z = Vector512.Load(x + i) * r;
                 product = Vector512.FusedMultiplyAdd(d * Vector512.Load(gain + i), z, product);
                 Vector512.FusedMultiplyAdd(d, z, Vector512.Load(dgain + i)).Store(dgain + i);
@@ -58,10 +58,10 @@ internal static unsafe class RmsNormKernel
         for (; i < n; i++)
         {
             float z = x[i] * inverse;
-            mean = MathF.FusedMultiplyAdd(dy[i] * gain[i], z, mean);
+            mean = MathF.FusedMultiplyAdd(Lanes1.WithoutSmallest(dy[i]) * gain[i], z, mean);
             if (dgain != null)
             {
-                dgain[i] = MathF.FusedMultiplyAdd(dy[i], z, dgain[i]);
+                dgain[i] = MathF.FusedMultiplyAdd(Lanes1.WithoutSmallest(dy[i]), z, dgain[i]);
             }
         }
 
@@ -74,14 +74,14 @@ internal static unsafe class RmsNormKernel
         Vector512<float> m = Vector512.Create(-mean);
         for (i = 0; i <= n - 16; i += 16)
         {
-            Vector512<float> dz = Vector512.Load(dy + i) * Vector512.Load(gain + i);
+            Vector512<float> dz = Lanes512.WithoutSmallest(Vector512.Load(dy + i)) * Vector512.Load(gain + i);
             Vector512<float> inner = Vector512.FusedMultiplyAdd(Vector512.Load(x + i) * r, m, dz);
             (fresh ? r * inner : Vector512.FusedMultiplyAdd(r, inner, Vector512.Load(dx + i))).Store(dx + i);
         }
 
         for (; i < n; i++)
         {
-            float inner = MathF.FusedMultiplyAdd(x[i] * inverse, -mean, dy[i] * gain[i]);
+            float inner = MathF.FusedMultiplyAdd(x[i] * inverse, -mean, Lanes1.WithoutSmallest(dy[i]) * gain[i]);
             dx[i] = fresh ? inverse * inner : MathF.FusedMultiplyAdd(inverse, inner, dx[i]);
         }
     }

@@ -101,6 +101,8 @@ public sealed class ElementwiseDriverTests
         using Simd.ForcedLevel forced = Simd.Force(level);
         float[] y = new float[a.Length];
         float[] z = new float[a.Length];
+        float[] gelu = new float[a.Length];
+        float[] geluSlope = new float[a.Length];
         float[] dx = (float[])b.Clone();
         float[] dxFresh = (float[])b.Clone();
         float[] both = (float[])b.Clone();
@@ -110,11 +112,13 @@ public sealed class ElementwiseDriverTests
         ElementwiseDriver.Map<Mixed>(a, y);
         ElementwiseDriver.AddSlope<Mixed>(a, b, dx, fresh: false);
         ElementwiseDriver.AddSlope<Mixed>(a, b, dxFresh, fresh: true);
+        ElementwiseDriver.Map<GeluPieces>(a, gelu);
+        ElementwiseDriver.AddSlope<GeluPieces>(a, b, geluSlope, fresh: true);
         ElementwiseDriver.Map<ProductOfSigmoid>(a, b, z);
         ElementwiseDriver.AddSlopeA<ProductOfSigmoid>(a, b, y, da, fresh: false);
         ElementwiseDriver.AddSlopeB<ProductOfSigmoid>(a, b, y, db, fresh: false);
         ElementwiseDriver.AddSlopes<ProductOfSigmoid>(a, b, y, both, freshA: false, bothFresh, freshB: true);
-        return [y, z, dx, dxFresh, da, db, both, bothFresh];
+        return [y, z, gelu, geluSlope, dx, dxFresh, da, db, both, bothFresh];
     }
 
     private static double Difference(Func<double, double> f, double x) => (f(x + 1e-5) - f(x - 1e-5)) / 2e-5;

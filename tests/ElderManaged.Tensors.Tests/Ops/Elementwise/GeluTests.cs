@@ -37,15 +37,46 @@ public sealed class GeluTests
     [Fact]
     public void AccurateEverywhere()
     {
-        for (double x = -12; x <= 12; x += 0.01)
+        double[] x = [.. Enumerable.Range(-30_000, 60_001).Select(i => (double)(float)(i * 0.00041))];
+        double[] values = GeluPlain.Forward(x), slopes = GeluPlain.Backward(x, [.. x.Select(_ => 1.0)]);
+        Tensor input = new(new Shape(x.Length), [.. x.Select(v => (float)v)]) { RequiresGrad = true };
+        using Tape tape = Tape.Start();
+        Tensor y = Op.Gelu(input);
+        tape.Backward(y, [.. x.Select(_ => 1f)]);
+        for (int i = 0; i < x.Length; i++)
         {
-            float rounded = (float)x;
-            double expected = GeluPlain.Forward([rounded])[0];
-            double found = Op.Gelu(Tensor.Scalar(rounded)).Value;
-
-            // Far left the twin's 1 + tanh cancels, so only the absolute size is compared there.
-            Assert.True(Math.Abs(found - expected) <= 1e-14 + (4e-6 * Math.Abs(expected)), $"x = {rounded:R}: {found:R}, expected {expected:R}.");
+            // Half a unit of a number near 1, and the rounding of the value itself.
+            Assert.Equal(values[i], y[i], 5e-8 + (6.1e-8 * Math.Abs(x[i])));
+            Assert.Equal(slopes[i], input.Grad![i], 1.3e-7);
         }
+    }
+
+    [Fact]
+    public void SmallNumbersKeepTheirDigits()
+    {
+        for (float x = 1e-3f; x > 1e-35f; x *= 0.77f)
+        {
+            Tensor both = new(new Shape(2), [x, -x]);
+            double[] expected = GeluPlain.Forward([x, -x]);
+            Tensor y = Op.Gelu(both);
+            Assert.Equal(expected[0], y[0], 3e-7 * x);
+            Assert.Equal(expected[1], y[1], 3e-7 * x);
+        }
+    }
+
+    [Fact]
+    public void NumbersNearTheSubnormalRangeCountAsZero()
+    {
+        float[] tiny = [1e-37f, -1e-37f, 1e-39f, -1e-39f, float.Epsilon];
+        Tensor x = new(new Shape(40), [.. Enumerable.Range(0, 40).Select(i => tiny[i % tiny.Length])]) { RequiresGrad = true };
+        Tensor z = new(new Shape(40), [.. Enumerable.Range(0, 40).Select(i => i * 0.1f)]) { RequiresGrad = true };
+        using Tape tape = Tape.Start();
+        Tensor y = Op.Gelu(x);
+        Assert.All(y.Span.ToArray(), value => Assert.Equal(0f, value));
+        tape.Backward(y, [.. Enumerable.Repeat(1f, 40)]);
+        Assert.All(x.Grad!.Span.ToArray(), slope => Assert.Equal(0.5f, slope));
+        tape.Backward(Op.Gelu(z), x.Span);
+        Assert.All(z.Grad!.Span.ToArray(), gradient => Assert.Equal(0f, gradient));
     }
 
     [Fact]

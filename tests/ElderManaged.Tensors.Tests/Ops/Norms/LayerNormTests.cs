@@ -86,4 +86,16 @@ public sealed class LayerNormTests
             () => Op.LayerNorm(new Tensor(new Shape(2, 3)), new Tensor(new Shape(4)), new Tensor(new Shape(3)), 1e-5f));
         Assert.Equal("LayerNorm: the gain [4] must be a vector of 3, the width of the input [2, 3].", error.Message);
     }
+
+    [Fact]
+    public void AGradientNearTheSubnormalRangeCountsAsZero()
+    {
+        Tensor x = new(new Shape(3, 37)) { RequiresGrad = true }, gain = Tensor.Full(new Shape(37), 1e20f);
+        gain.RequiresGrad = true;
+        new RandomSource(1).FillGaussian(x.Span, 1);
+        using Tape tape = Tape.Start();
+        tape.Backward(Op.LayerNorm(x, gain, gain, 1e-5f), [.. Enumerable.Repeat(1e-37f, x.Length)]);
+        Assert.All(x.Grad!.Span.ToArray(), gradient => Assert.Equal(0f, gradient));
+        Assert.All(gain.Grad!.Span.ToArray(), gradient => Assert.InRange(gradient, 0f, 4e-37f)); // of the bias, which only adds
+    }
 }
