@@ -75,30 +75,33 @@ internal sealed unsafe partial class FrozenWordPanels
         float* sums = WideSums.Rent(work.Rows, inputs);
         var kernel = WordDispatch.AddBack(work.Level, _numbers);
 
-        // Memory is asked for a piece ahead; behind this part's inputs of a panel come those of the next panel.
+        // Memory is asked for a piece ahead; behind this part's inputs of a panel come those of the next one or two.
         int piece = _layout.GroupLength == 0 ? AheadInputs : Math.Max(_layout.GroupLength, AheadInputs * 2 / _layout.InWord);
         int last = Math.Min(inputs, piece + (inputs & 1)); // the rest is whole words
-        nint ahead = _layout.Offset(piece);
-        nint aheadOfLast = ahead + _panelBytes - _layout.Offset(inputs + (inputs & 1));
-        for (int panel = 0; panel < _special.Length; panel++)
+        nint ahead = _layout.Offset(Math.Min(piece, inputs + (inputs & 1)));
+        for (int panel = 0; panel < _special.Length;)
         {
             float* dy = work.X + ((nint)panel * work.Rows * Lanes);
             if (_special[panel])
             {
                 AddSpecial(work, panel, first, inputs, dy, sums);
+                panel++;
                 continue;
             }
 
             byte* words = Panel(panel) + _layout.Offset(first);
+            nint second = panel + 1 < _special.Length && !_special[panel + 1] ? _panelBytes : 0;
+            panel += second == 0 ? 1 : 2;
             if (inputs > last)
             {
                 _layout.Groups(inputs - last, out nint groups, out int groupLength);
-                kernel(work.Rows, words, groups, groupLength, dy, sums, ahead);
+                kernel(work.Rows, words, second, groups, groupLength, dy, sums, ahead);
             }
 
             _layout.Groups(last, out nint lastGroups, out int lastLength);
             nint sumsOfRest = (nint)(inputs - last) * work.Rows * WideSums.Chains;
-            kernel(work.Rows, words + _layout.Offset(inputs - last), lastGroups, lastLength, dy, sums + sumsOfRest, aheadOfLast);
+            nint jump = _panelBytes + second - _layout.Offset(inputs + (inputs & 1));
+            kernel(work.Rows, words + _layout.Offset(inputs - last), second, lastGroups, lastLength, dy, sums + sumsOfRest, ahead + jump);
         }
 
         WideSums.Finish(work.Rows, inputs, sums, work.Y + first, InFeatures, work.Accumulate);
@@ -109,9 +112,6 @@ internal sealed unsafe partial class FrozenWordPanels
     {
         float* block = AlignedBuffer.Rent(ref t_unpacked, (long)Lanes * inputs);
         Unpack(work.Level, panel, first, inputs, block);
-        for (int lane = 0; lane < Lanes; lane += Width)
-        {
-            WideSums.Add(work.Level, work.Rows, block + ((nint)lane * inputs), inputs, dy + lane, Lanes, sums, ahead: 0);
-        }
+        WideSums.Add(work.Level, work.Rows, block, (nint)Width * inputs, inputs, dy, Lanes, Width, sums, ahead: 0);
     }
 }

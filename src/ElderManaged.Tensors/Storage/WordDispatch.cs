@@ -67,7 +67,7 @@ internal static unsafe class WordDispatch
         };
 
     /// <summary>See <see cref="WordKernels{L, B, V, C, S}.AddBack"/>.</summary>
-    public static delegate*<int, byte*, nint, int, float*, float*, nint, void> AddBack(SimdLevel level, StoredNumbers numbers) => level switch
+    public static delegate*<int, byte*, nint, nint, int, float*, float*, nint, void> AddBack(SimdLevel level, StoredNumbers numbers) => level switch
     {
         SimdLevel.Vector512 => AddBack<Lanes512, WordLanes512, Vector512<float>>(numbers),
         SimdLevel.Vector256 => AddBack<Lanes256, WordLanes256, Vector256<float>>(numbers),
@@ -75,7 +75,7 @@ internal static unsafe class WordDispatch
         _ => AddBack<Lanes1, WordLanes1, float>(numbers),
     };
 
-    private static delegate*<int, byte*, nint, int, float*, float*, nint, void> AddBack<L, B, V>(StoredNumbers numbers)
+    private static delegate*<int, byte*, nint, nint, int, float*, float*, nint, void> AddBack<L, B, V>(StoredNumbers numbers)
         where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>
         where V : struct => numbers switch

@@ -16,13 +16,17 @@ internal interface IWordCodes
     /// <summary>Numbers in a word.</summary>
     static abstract int InWord { get; }
 
-    /// <summary>Two neighbouring codes as floats.</summary>
+    /// <summary>The first two codes of each word as floats.</summary>
     /// <param name="words">A register of words.</param>
-    /// <param name="pair">Which pair, 0 up to half of <see cref="InWord"/>; a constant where it is called.</param>
     /// <param name="first">Code of the even k.</param>
     /// <param name="second">Code of the odd k.</param>
-    static abstract void Pair<L, B, V>(V words, int pair, out V first, out V second)
+    static abstract void Pair<L, B, V>(V words, out V first, out V second)
         where L : struct, ILanes<V>
+        where B : struct, IWordLanes<V>
+        where V : struct;
+
+    /// <summary>The words with their next two codes where the first two were. Kernels loop over pairs: unrolled, they outgrow what the JIT optimizes.</summary>
+    static abstract V Next<B, V>(V words)
         where B : struct, IWordLanes<V>
         where V : struct;
 }
@@ -83,7 +87,7 @@ internal readonly struct Float16Codes : IWordCodes
     public static int InWord => 2;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Pair<L, B, V>(V words, int pair, out V first, out V second)
+    public static void Pair<L, B, V>(V words, out V first, out V second)
         where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>
         where V : struct
@@ -91,6 +95,11 @@ internal readonly struct Float16Codes : IWordCodes
         first = HalfBits.Upper<L, B, V>(B.ShiftLeft(words, 16));
         second = HalfBits.Upper<L, B, V>(words);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Next<B, V>(V words)
+        where B : struct, IWordLanes<V>
+        where V : struct => words;
 }
 
 /// <summary>Two bfloat16 in a word.</summary>
@@ -99,7 +108,7 @@ internal readonly struct BFloat16Codes : IWordCodes
     public static int InWord => 2;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Pair<L, B, V>(V words, int pair, out V first, out V second)
+    public static void Pair<L, B, V>(V words, out V first, out V second)
         where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>
         where V : struct
@@ -107,6 +116,11 @@ internal readonly struct BFloat16Codes : IWordCodes
         first = B.ShiftLeft(words, 16);
         second = B.And(words, 0xFFFF_0000);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Next<B, V>(V words)
+        where B : struct, IWordLanes<V>
+        where V : struct => words;
 }
 
 /// <summary>
@@ -118,14 +132,19 @@ internal readonly struct MantissaByteCodes : IWordCodes
     public static int InWord => 4;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Pair<L, B, V>(V words, int pair, out V first, out V second)
+    public static void Pair<L, B, V>(V words, out V first, out V second)
         where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>
         where V : struct
     {
-        first = B.AndOr(pair == 0 ? words : B.ShiftRight(words, 16), 0xFF00, 0x3F80_0000);
-        second = B.AndOr(pair == 0 ? B.ShiftRight(words, 8) : B.ShiftLeft(words, 8), 0xFF00, 0x3F80_0000);
+        first = B.AndOr(words, 0xFF00, 0x3F80_0000);
+        second = B.AndOr(B.ShiftRight(words, 8), 0xFF00, 0x3F80_0000);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Next<B, V>(V words)
+        where B : struct, IWordLanes<V>
+        where V : struct => B.SwapHalves(words);
 }
 
 /// <summary>Four bytes q + 128 in a word, as q.</summary>
@@ -134,16 +153,21 @@ internal readonly struct ByteCodes : IWordCodes
     public static int InWord => 4;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Pair<L, B, V>(V words, int pair, out V first, out V second)
+    public static void Pair<L, B, V>(V words, out V first, out V second)
         where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>
         where V : struct
     {
         // 2¹⁵ + (q + 128) in units of one: bits 8…15 of the mantissa of 2¹⁵ count 1 each.
         V zero = L.Broadcast(32768f + 128f);
-        first = L.Subtract(B.AndOr(pair == 0 ? words : B.ShiftRight(words, 16), 0xFF00, 0x4700_0000), zero);
-        second = L.Subtract(B.AndOr(pair == 0 ? B.ShiftRight(words, 8) : B.ShiftLeft(words, 8), 0xFF00, 0x4700_0000), zero);
+        first = L.Subtract(B.AndOr(words, 0xFF00, 0x4700_0000), zero);
+        second = L.Subtract(B.AndOr(B.ShiftRight(words, 8), 0xFF00, 0x4700_0000), zero);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Next<B, V>(V words)
+        where B : struct, IWordLanes<V>
+        where V : struct => B.SwapHalves(words);
 }
 
 /// <summary>Eight codes 0 … 15 in a word.</summary>
@@ -152,14 +176,19 @@ internal readonly struct NibbleCodes : IWordCodes
     public static int InWord => 8;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Pair<L, B, V>(V words, int pair, out V first, out V second)
+    public static void Pair<L, B, V>(V words, out V first, out V second)
         where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>
         where V : struct
     {
-        first = B.LowNibbles(pair == 0 ? words : B.ShiftRight(words, 8 * pair));
-        second = B.LowNibbles(B.ShiftRight(words, (8 * pair) + 4));
+        first = B.LowNibbles(words);
+        second = B.LowNibbles(B.ShiftRight(words, 4));
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Next<B, V>(V words)
+        where B : struct, IWordLanes<V>
+        where V : struct => B.ShiftRight(words, 8);
 }
 
 /// <summary>The codes are the weights.</summary>

@@ -10,7 +10,7 @@ namespace ElderManaged.Tensors;
 //   in turn:     0, 1, …     0, 1, …
 //
 // A prefetcher follows each stream of memory by itself, and only as far as a page reaches: several streams keep more of the memory
-// busy than one. Each lane's own chain of sums is the one of Rows1.
+// busy than one. Each lane's own chain of sums is the one of Rows.
 internal static unsafe partial class WordKernels<L, B, V, C, S>
     where L : struct, ILanes<V>
     where B : struct, IWordLanes<V>
@@ -66,29 +66,19 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Panels2(byte* group, nint panelBytes, nint groups, int groupLength, float* x, float* y, bool accumulate, nint ahead)
     {
-        V s00, s01, s02, s03;
-        V s10, s11, s12, s13;
+        V none = L.Broadcast(0f);
+        V s00 = none, s01 = none, s02 = none, s03 = none;
+        V s10 = none, s11 = none, s12 = none, s13 = none;
         if (accumulate)
         {
-            s00 = L.Load(y); s01 = L.Load(y + L.Width); s02 = L.Load(y + (2 * L.Width)); s03 = L.Load(y + (3 * L.Width));
-            s10 = L.Load(y + Lanes); s11 = L.Load(y + Lanes + L.Width); s12 = L.Load(y + Lanes + (2 * L.Width)); s13 = L.Load(y + Lanes + (3 * L.Width));
-        }
-        else
-        {
-            s00 = s01 = s02 = s03 = L.Broadcast(0f);
-            s10 = s11 = s12 = s13 = L.Broadcast(0f);
+            LoadFour(y, out s00, out s01, out s02, out s03);
+            LoadFour(y + Lanes, out s10, out s11, out s12, out s13);
         }
 
         for (; groups > 0; groups--)
         {
-            S.Load<L, B, V>(group, 0, out V d00, out V m00);
-            S.Load<L, B, V>(group, L.Width, out V d01, out V m01);
-            S.Load<L, B, V>(group, 2 * L.Width, out V d02, out V m02);
-            S.Load<L, B, V>(group, 3 * L.Width, out V d03, out V m03);
-            S.Load<L, B, V>(group + panelBytes, 0, out V d10, out V m10);
-            S.Load<L, B, V>(group + panelBytes, L.Width, out V d11, out V m11);
-            S.Load<L, B, V>(group + panelBytes, 2 * L.Width, out V d12, out V m12);
-            S.Load<L, B, V>(group + panelBytes, 3 * L.Width, out V d13, out V m13);
+            LoadScales(group, 0, L.Width, out V d00, out V d01, out V d02, out V d03, out V m00, out V m01, out V m02, out V m03);
+            LoadScales(group + panelBytes, 0, L.Width, out V d10, out V d11, out V d12, out V d13, out V m10, out V m11, out V m12, out V m13);
             PrefetchScales(group + ahead);
             PrefetchScales(group + panelBytes + ahead);
             byte* words = group + S.Bytes;
@@ -96,14 +86,14 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
             {
                 PrefetchRow(words + ahead);
                 PrefetchRow(words + panelBytes + ahead);
-                Word1(B.Load(words), d00, m00, x, ref s00);
-                Word1(B.Load(words + Next), d01, m01, x, ref s01);
-                Word1(B.Load(words + (2 * Next)), d02, m02, x, ref s02);
-                Word1(B.Load(words + (3 * Next)), d03, m03, x, ref s03);
-                Word1(B.Load(words + panelBytes), d10, m10, x, ref s10);
-                Word1(B.Load(words + panelBytes + Next), d11, m11, x, ref s11);
-                Word1(B.Load(words + panelBytes + (2 * Next)), d12, m12, x, ref s12);
-                Word1(B.Load(words + panelBytes + (3 * Next)), d13, m13, x, ref s13);
+                s00 = AddWord(B.Load(words), d00, m00, x, s00);
+                s01 = AddWord(B.Load(words + Next), d01, m01, x, s01);
+                s02 = AddWord(B.Load(words + (2 * Next)), d02, m02, x, s02);
+                s03 = AddWord(B.Load(words + (3 * Next)), d03, m03, x, s03);
+                s10 = AddWord(B.Load(words + panelBytes), d10, m10, x, s10);
+                s11 = AddWord(B.Load(words + panelBytes + Next), d11, m11, x, s11);
+                s12 = AddWord(B.Load(words + panelBytes + (2 * Next)), d12, m12, x, s12);
+                s13 = AddWord(B.Load(words + panelBytes + (3 * Next)), d13, m13, x, s13);
                 x += C.InWord;
                 words += Lanes * sizeof(uint);
             }
@@ -111,79 +101,67 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
             group = words;
         }
 
-        L.Store(y, s00); L.Store(y + L.Width, s01); L.Store(y + (2 * L.Width), s02); L.Store(y + (3 * L.Width), s03);
-        y += Lanes;
-        L.Store(y, s10); L.Store(y + L.Width, s11); L.Store(y + (2 * L.Width), s12); L.Store(y + (3 * L.Width), s13);
+        StoreFour(y, s00, s01, s02, s03);
+        StoreFour(y + Lanes, s10, s11, s12, s13);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Panels4(byte* words, nint panelBytes, nint depth, float* x, float* y, bool accumulate, nint ahead)
     {
         V none = L.Broadcast(0f);
-        V s00, s01, s02, s03;
-        V s10, s11, s12, s13;
-        V s20, s21, s22, s23;
-        V s30, s31, s32, s33;
+        V s00 = none, s01 = none, s02 = none, s03 = none;
+        V s10 = none, s11 = none, s12 = none, s13 = none;
+        V s20 = none, s21 = none, s22 = none, s23 = none;
+        V s30 = none, s31 = none, s32 = none, s33 = none;
         if (accumulate)
         {
-            s00 = L.Load(y); s01 = L.Load(y + L.Width); s02 = L.Load(y + (2 * L.Width)); s03 = L.Load(y + (3 * L.Width));
-            s10 = L.Load(y + Lanes); s11 = L.Load(y + Lanes + L.Width); s12 = L.Load(y + Lanes + (2 * L.Width)); s13 = L.Load(y + Lanes + (3 * L.Width));
-            s20 = L.Load(y + (2 * Lanes)); s21 = L.Load(y + (2 * Lanes) + L.Width); s22 = L.Load(y + (2 * Lanes) + (2 * L.Width)); s23 = L.Load(y + (2 * Lanes) + (3 * L.Width));
-            s30 = L.Load(y + (3 * Lanes)); s31 = L.Load(y + (3 * Lanes) + L.Width); s32 = L.Load(y + (3 * Lanes) + (2 * L.Width)); s33 = L.Load(y + (3 * Lanes) + (3 * L.Width));
-        }
-        else
-        {
-            s00 = s01 = s02 = s03 = none;
-            s10 = s11 = s12 = s13 = none;
-            s20 = s21 = s22 = s23 = none;
-            s30 = s31 = s32 = s33 = none;
+            LoadFour(y, out s00, out s01, out s02, out s03);
+            LoadFour(y + Lanes, out s10, out s11, out s12, out s13);
+            LoadFour(y + (2 * Lanes), out s20, out s21, out s22, out s23);
+            LoadFour(y + (3 * Lanes), out s30, out s31, out s32, out s33);
         }
 
         byte* words2 = words + (2 * panelBytes);
         for (; depth > 0; depth -= C.InWord)
         {
-            PrefetchRow(words + ahead);
-            PrefetchRow(words + panelBytes + ahead);
-            PrefetchRow(words2 + ahead);
-            PrefetchRow(words2 + panelBytes + ahead);
-            Pair1(B.Load(words), 0, none, none, x, ref s00);
-            Pair1(B.Load(words + Next), 0, none, none, x, ref s01);
-            Pair1(B.Load(words + (2 * Next)), 0, none, none, x, ref s02);
-            Pair1(B.Load(words + (3 * Next)), 0, none, none, x, ref s03);
-            Pair1(B.Load(words + panelBytes), 0, none, none, x, ref s10);
-            Pair1(B.Load(words + panelBytes + Next), 0, none, none, x, ref s11);
-            Pair1(B.Load(words + panelBytes + (2 * Next)), 0, none, none, x, ref s12);
-            Pair1(B.Load(words + panelBytes + (3 * Next)), 0, none, none, x, ref s13);
-            Pair1(B.Load(words2), 0, none, none, x, ref s20);
-            Pair1(B.Load(words2 + Next), 0, none, none, x, ref s21);
-            Pair1(B.Load(words2 + (2 * Next)), 0, none, none, x, ref s22);
-            Pair1(B.Load(words2 + (3 * Next)), 0, none, none, x, ref s23);
-            Pair1(B.Load(words2 + panelBytes), 0, none, none, x, ref s30);
-            Pair1(B.Load(words2 + panelBytes + Next), 0, none, none, x, ref s31);
-            Pair1(B.Load(words2 + panelBytes + (2 * Next)), 0, none, none, x, ref s32);
-            Pair1(B.Load(words2 + panelBytes + (3 * Next)), 0, none, none, x, ref s33);
+            AddRow(words, none, ahead, x, ref s00, ref s01, ref s02, ref s03);
+            AddRow(words + panelBytes, none, ahead, x, ref s10, ref s11, ref s12, ref s13);
+            AddRow(words2, none, ahead, x, ref s20, ref s21, ref s22, ref s23);
+            AddRow(words2 + panelBytes, none, ahead, x, ref s30, ref s31, ref s32, ref s33);
             x += C.InWord;
             words += Lanes * sizeof(uint);
             words2 += Lanes * sizeof(uint);
         }
 
-        L.Store(y, s00); L.Store(y + L.Width, s01); L.Store(y + (2 * L.Width), s02); L.Store(y + (3 * L.Width), s03);
-        y += Lanes;
-        L.Store(y, s10); L.Store(y + L.Width, s11); L.Store(y + (2 * L.Width), s12); L.Store(y + (3 * L.Width), s13);
-        y += Lanes;
-        L.Store(y, s20); L.Store(y + L.Width, s21); L.Store(y + (2 * L.Width), s22); L.Store(y + (3 * L.Width), s23);
-        y += Lanes;
-        L.Store(y, s30); L.Store(y + L.Width, s31); L.Store(y + (2 * L.Width), s32); L.Store(y + (3 * L.Width), s33);
+        StoreFour(y, s00, s01, s02, s03);
+        StoreFour(y + Lanes, s10, s11, s12, s13);
+        StoreFour(y + (2 * Lanes), s20, s21, s22, s23);
+        StoreFour(y + (3 * Lanes), s30, s31, s32, s33);
     }
 
-    // All k of one register of words of 16 or 8 bits, for 1 row.
+    // A panel's words of two k, without scales.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Word1(V words, V d, V m, float* x, ref V s)
+    private static void AddRow(byte* words, V none, nint ahead, float* x, ref V s0, ref V s1, ref V s2, ref V s3)
     {
-        Pair1(words, 0, d, m, x, ref s);
+        PrefetchRow(words + ahead);
+        s0 = AddWord(B.Load(words), none, none, x, s0);
+        s1 = AddWord(B.Load(words + Next), none, none, x, s1);
+        s2 = AddWord(B.Load(words + (2 * Next)), none, none, x, s2);
+        s3 = AddWord(B.Load(words + (3 * Next)), none, none, x, s3);
+    }
+
+    // All k of one register of words of 16 or 8 bits.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V AddWord(V words, V d, V m, float* x, V sum)
+    {
+        Pair(words, d, m, out V even, out V odd);
+        sum = AddPair(even, odd, x, sum);
         if (C.InWord > 2)
         {
-            Pair1(words, 1, d, m, x, ref s);
+            Pair(C.Next<B, V>(words), d, m, out even, out odd);
+            sum = AddPair(even, odd, x + 2, sum);
         }
+
+        return sum;
     }
 }

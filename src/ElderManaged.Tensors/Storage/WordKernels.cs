@@ -45,28 +45,19 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
         {
             for (int row = 0; row < rows;)
             {
+                // The sums of four rows fill half of the 32 registers of AVX-512; sixteen registers have room for two.
+                int together = Math.Min(rows - row, L.Width == 16 ? 4 : 2);
                 float* xi = x + (row * xRow);
                 float* yi = y + (row * yRow) + lane;
-                switch (rows - row)
+                switch (together)
                 {
-                    // The sums of four rows fill half of the 32 registers of AVX-512; sixteen registers have room for two.
-                    case >= 4 when L.Width == 16:
-                        Rows4(panel, groups, groupLength, lane, xi, xRow, yi, yRow, accumulate);
-                        row += 4;
-                        break;
-                    case 3 when L.Width == 16:
-                        Rows3(panel, groups, groupLength, lane, xi, xRow, yi, yRow, accumulate);
-                        row += 3;
-                        break;
-                    case >= 2:
-                        Rows2(panel, groups, groupLength, lane, xi, xRow, yi, yRow, accumulate);
-                        row += 2;
-                        break;
-                    default:
-                        Rows1(panel, groups, groupLength, lane, xi, xRow, yi, yRow, accumulate);
-                        row++;
-                        break;
+                    case 1: Rows<GemmTile.H1>(panel, groups, groupLength, lane, xi, xRow, yi, yRow, accumulate); break;
+                    case 2: Rows<GemmTile.H2>(panel, groups, groupLength, lane, xi, xRow, yi, yRow, accumulate); break;
+                    case 3: Rows<GemmTile.H3>(panel, groups, groupLength, lane, xi, xRow, yi, yRow, accumulate); break;
+                    default: Rows<GemmTile.H4>(panel, groups, groupLength, lane, xi, xRow, yi, yRow, accumulate); break;
                 }
+
+                row += together;
             }
         }
     }
@@ -90,27 +81,15 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
                 for (int k = 0; k < groupLength; k += C.InWord)
                 {
                     V word = B.Load(words);
-                    Pair(word, 0, d, m, out V even, out V odd);
-                    L.Store(to, even);
-                    L.Store(k0 + k + 1 < depth ? to + Half : beyond, odd);
-                    if (C.InWord > 2)
+                    for (int pair = 0; pair < C.InWord; pair += 2)
                     {
-                        Pair(word, 1, d, m, out even, out odd);
-                        L.Store(to + (2 * Half), even);
-                        L.Store(to + (3 * Half), odd);
+                        Pair(word, d, m, out V even, out V odd);
+                        L.Store(to, even);
+                        L.Store(k0 + k + pair + 1 < depth ? to + Half : beyond, odd);
+                        word = C.Next<B, V>(word);
+                        to += 2 * Half;
                     }
 
-                    if (C.InWord > 4)
-                    {
-                        Pair(word, 2, d, m, out even, out odd);
-                        L.Store(to + (4 * Half), even);
-                        L.Store(to + (5 * Half), odd);
-                        Pair(word, 3, d, m, out even, out odd);
-                        L.Store(to + (6 * Half), even);
-                        L.Store(to + (7 * Half), odd);
-                    }
-
-                    to += C.InWord * Half;
                     words += Lanes * sizeof(uint);
                 }
             }
@@ -119,8 +98,8 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
         }
     }
 
-    // How far ahead of the words in use memory is asked for; 4 KB was the best of 1, 2, 4 and 8 KB.
-    private const int Ahead = 4096;
+    // How far ahead of the words in use memory is asked for, into the second-level cache: 4 KB and the nearest cache were slower.
+    private const int Ahead = 8192;
 
     private const int Half = GemmKernels.PanelWidth;
 
@@ -131,24 +110,24 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
     // Reading and computing overlap only as far as the processor looks ahead, which is a few words here, and hardware prefetchers
     // stop at each page: asked for early, memory is read at up to twice the speed.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Prefetch(byte* words)
+    private static void PrefetchNear(byte* words)
     {
         if (Sse.IsSupported && L.Width >= 8)
         {
-            Sse.Prefetch0(words + Ahead);
-            Sse.Prefetch0(words + Ahead + 64);
+            Sse.Prefetch1(words);
+            Sse.Prefetch1(words + 64);
             if (L.Width == 16)
             {
-                Sse.Prefetch0(words + Ahead + 128);
-                Sse.Prefetch0(words + Ahead + 192);
+                Sse.Prefetch1(words + 128);
+                Sse.Prefetch1(words + 192);
             }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Pair(V words, int pair, V d, V m, out V even, out V odd)
+    private static void Pair(V words, V d, V m, out V even, out V odd)
     {
-        C.Pair<L, B, V>(words, pair, out even, out odd);
+        C.Pair<L, B, V>(words, out even, out odd);
         if (S.Bytes > 0)
         {
             even = L.Fma(d, even, m);
@@ -156,319 +135,95 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
         }
     }
 
-    // Two k of one register of outputs, for 1 row.
+    // Scales and minima of four registers of lanes, step lanes apart.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Pair1(V words, int pair, V d, V m, float* x0, ref V s0)
+    private static void LoadScales(byte* group, int lane, int step, out V d0, out V d1, out V d2, out V d3, out V m0, out V m1, out V m2, out V m3)
     {
-        Pair(words, pair, d, m, out V even, out V odd);
-        s0 = L.Fma(L.Broadcast(x0[(2 * pair) + 1]), odd, L.Fma(L.Broadcast(x0[2 * pair]), even, s0));
+        S.Load<L, B, V>(group, lane, out d0, out m0);
+        S.Load<L, B, V>(group, lane + step, out d1, out m1);
+        S.Load<L, B, V>(group, lane + (2 * step), out d2, out m2);
+        S.Load<L, B, V>(group, lane + (3 * step), out d3, out m3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Rows1(byte* group, nint groups, int groupLength, int lane, float* x, nint xRow, float* y, nint yRow, bool accumulate)
+    private static void Rows<H>(byte* group, nint groups, int groupLength, int lane, float* x, nint xRow, float* y, nint yRow, bool accumulate)
+        where H : struct, GemmTile.IHeight
     {
         lane = FirstLane(lane);
-        V s00, s01, s02, s03;
+        V none = L.Broadcast(0f);
+        V s00 = none, s01 = none, s02 = none, s03 = none;
+        V s10 = none, s11 = none, s12 = none, s13 = none;
+        V s20 = none, s21 = none, s22 = none, s23 = none;
+        V s30 = none, s31 = none, s32 = none, s33 = none;
         if (accumulate)
         {
-            s00 = L.Load(y); s01 = L.Load(y + L.Width); s02 = L.Load(y + (2 * L.Width)); s03 = L.Load(y + (3 * L.Width));
-        }
-        else
-        {
-            s00 = s01 = s02 = s03 = L.Broadcast(0f);
-        }
-
-        for (; groups > 0; groups--)
-        {
-            S.Load<L, B, V>(group, lane, out V d0, out V m0);
-            S.Load<L, B, V>(group, lane + L.Width, out V d1, out V m1);
-            S.Load<L, B, V>(group, lane + (2 * L.Width), out V d2, out V m2);
-            S.Load<L, B, V>(group, lane + (3 * L.Width), out V d3, out V m3);
-            byte* words = group + S.Bytes + (lane * sizeof(uint));
-            for (int k = 0; k < groupLength; k += C.InWord)
-            {
-                Prefetch(words);
-                V w0 = B.Load(words);
-                V w1 = B.Load(words + Next);
-                V w2 = B.Load(words + (2 * Next));
-                V w3 = B.Load(words + (3 * Next));
-                Pair1(w0, 0, d0, m0, x, ref s00);
-                Pair1(w1, 0, d1, m1, x, ref s01);
-                Pair1(w2, 0, d2, m2, x, ref s02);
-                Pair1(w3, 0, d3, m3, x, ref s03);
-                if (C.InWord > 2)
-                {
-                    Pair1(w0, 1, d0, m0, x, ref s00);
-                    Pair1(w1, 1, d1, m1, x, ref s01);
-                    Pair1(w2, 1, d2, m2, x, ref s02);
-                    Pair1(w3, 1, d3, m3, x, ref s03);
-                }
-
-                if (C.InWord > 4)
-                {
-                    Pair1(w0, 2, d0, m0, x, ref s00);
-                    Pair1(w1, 2, d1, m1, x, ref s01);
-                    Pair1(w2, 2, d2, m2, x, ref s02);
-                    Pair1(w3, 2, d3, m3, x, ref s03);
-                    Pair1(w0, 3, d0, m0, x, ref s00);
-                    Pair1(w1, 3, d1, m1, x, ref s01);
-                    Pair1(w2, 3, d2, m2, x, ref s02);
-                    Pair1(w3, 3, d3, m3, x, ref s03);
-                }
-
-                x += C.InWord;
-                words += Lanes * sizeof(uint);
-            }
-
-            group += S.Bytes + (groupLength / C.InWord * Lanes * sizeof(uint));
-        }
-
-        L.Store(y, s00); L.Store(y + L.Width, s01); L.Store(y + (2 * L.Width), s02); L.Store(y + (3 * L.Width), s03);
-    }
-
-    // Two k of one register of outputs, for 2 rows.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Pair2(V words, int pair, V d, V m, float* x0, float* x1, ref V s0, ref V s1)
-    {
-        Pair(words, pair, d, m, out V even, out V odd);
-        s0 = L.Fma(L.Broadcast(x0[(2 * pair) + 1]), odd, L.Fma(L.Broadcast(x0[2 * pair]), even, s0));
-        s1 = L.Fma(L.Broadcast(x1[(2 * pair) + 1]), odd, L.Fma(L.Broadcast(x1[2 * pair]), even, s1));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Rows2(byte* group, nint groups, int groupLength, int lane, float* x, nint xRow, float* y, nint yRow, bool accumulate)
-    {
-        lane = FirstLane(lane);
-        V s00, s01, s02, s03;
-        V s10, s11, s12, s13;
-        if (accumulate)
-        {
-            s00 = L.Load(y); s01 = L.Load(y + L.Width); s02 = L.Load(y + (2 * L.Width)); s03 = L.Load(y + (3 * L.Width));
-            s10 = L.Load(y + yRow); s11 = L.Load(y + yRow + L.Width); s12 = L.Load(y + yRow + (2 * L.Width)); s13 = L.Load(y + yRow + (3 * L.Width));
-        }
-        else
-        {
-            s00 = s01 = s02 = s03 = L.Broadcast(0f);
-            s10 = s11 = s12 = s13 = L.Broadcast(0f);
+            LoadFour(y, out s00, out s01, out s02, out s03);
+            if (H.Rows > 1) { LoadFour(y + yRow, out s10, out s11, out s12, out s13); }
+            if (H.Rows > 2) { LoadFour(y + (2 * yRow), out s20, out s21, out s22, out s23); }
+            if (H.Rows > 3) { LoadFour(y + (3 * yRow), out s30, out s31, out s32, out s33); }
         }
 
         float* x1 = x + xRow;
+        float* x2 = x1 + xRow;
+        float* x3 = x2 + xRow;
         for (; groups > 0; groups--)
         {
-            S.Load<L, B, V>(group, lane, out V d0, out V m0);
-            S.Load<L, B, V>(group, lane + L.Width, out V d1, out V m1);
-            S.Load<L, B, V>(group, lane + (2 * L.Width), out V d2, out V m2);
-            S.Load<L, B, V>(group, lane + (3 * L.Width), out V d3, out V m3);
+            LoadScales(group, lane, L.Width, out V d0, out V d1, out V d2, out V d3, out V m0, out V m1, out V m2, out V m3);
             byte* words = group + S.Bytes + (lane * sizeof(uint));
             for (int k = 0; k < groupLength; k += C.InWord)
             {
-                Prefetch(words);
+                PrefetchNear(words + Ahead);
                 V w0 = B.Load(words);
                 V w1 = B.Load(words + Next);
                 V w2 = B.Load(words + (2 * Next));
                 V w3 = B.Load(words + (3 * Next));
-                Pair2(w0, 0, d0, m0, x, x1, ref s00, ref s10);
-                Pair2(w1, 0, d1, m1, x, x1, ref s01, ref s11);
-                Pair2(w2, 0, d2, m2, x, x1, ref s02, ref s12);
-                Pair2(w3, 0, d3, m3, x, x1, ref s03, ref s13);
-                if (C.InWord > 2)
+                for (int pair = 0; pair < C.InWord; pair += 2)
                 {
-                    Pair2(w0, 1, d0, m0, x, x1, ref s00, ref s10);
-                    Pair2(w1, 1, d1, m1, x, x1, ref s01, ref s11);
-                    Pair2(w2, 1, d2, m2, x, x1, ref s02, ref s12);
-                    Pair2(w3, 1, d3, m3, x, x1, ref s03, ref s13);
+                    AddPair<H>(ref w0, d0, m0, x, x1, x2, x3, ref s00, ref s10, ref s20, ref s30);
+                    AddPair<H>(ref w1, d1, m1, x, x1, x2, x3, ref s01, ref s11, ref s21, ref s31);
+                    AddPair<H>(ref w2, d2, m2, x, x1, x2, x3, ref s02, ref s12, ref s22, ref s32);
+                    AddPair<H>(ref w3, d3, m3, x, x1, x2, x3, ref s03, ref s13, ref s23, ref s33);
+                    x += 2; x1 += 2; x2 += 2; x3 += 2;
                 }
 
-                if (C.InWord > 4)
-                {
-                    Pair2(w0, 2, d0, m0, x, x1, ref s00, ref s10);
-                    Pair2(w1, 2, d1, m1, x, x1, ref s01, ref s11);
-                    Pair2(w2, 2, d2, m2, x, x1, ref s02, ref s12);
-                    Pair2(w3, 2, d3, m3, x, x1, ref s03, ref s13);
-                    Pair2(w0, 3, d0, m0, x, x1, ref s00, ref s10);
-                    Pair2(w1, 3, d1, m1, x, x1, ref s01, ref s11);
-                    Pair2(w2, 3, d2, m2, x, x1, ref s02, ref s12);
-                    Pair2(w3, 3, d3, m3, x, x1, ref s03, ref s13);
-                }
-
-                x += C.InWord; x1 += C.InWord;
                 words += Lanes * sizeof(uint);
             }
 
             group += S.Bytes + (groupLength / C.InWord * Lanes * sizeof(uint));
         }
 
-        L.Store(y, s00); L.Store(y + L.Width, s01); L.Store(y + (2 * L.Width), s02); L.Store(y + (3 * L.Width), s03);
-        L.Store(y + yRow, s10); L.Store(y + yRow + L.Width, s11); L.Store(y + yRow + (2 * L.Width), s12); L.Store(y + yRow + (3 * L.Width), s13);
+        StoreFour(y, s00, s01, s02, s03);
+        if (H.Rows > 1) { StoreFour(y + yRow, s10, s11, s12, s13); }
+        if (H.Rows > 2) { StoreFour(y + (2 * yRow), s20, s21, s22, s23); }
+        if (H.Rows > 3) { StoreFour(y + (3 * yRow), s30, s31, s32, s33); }
     }
 
-    // Two k of one register of outputs, for 3 rows.
+    // Two k of one register of outputs; the words move on to the next two.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Pair3(V words, int pair, V d, V m, float* x0, float* x1, float* x2, ref V s0, ref V s1, ref V s2)
+    private static void AddPair<H>(ref V words, V d, V m, float* x0, float* x1, float* x2, float* x3, ref V s0, ref V s1, ref V s2, ref V s3)
+        where H : struct, GemmTile.IHeight
     {
-        Pair(words, pair, d, m, out V even, out V odd);
-        s0 = L.Fma(L.Broadcast(x0[(2 * pair) + 1]), odd, L.Fma(L.Broadcast(x0[2 * pair]), even, s0));
-        s1 = L.Fma(L.Broadcast(x1[(2 * pair) + 1]), odd, L.Fma(L.Broadcast(x1[2 * pair]), even, s1));
-        s2 = L.Fma(L.Broadcast(x2[(2 * pair) + 1]), odd, L.Fma(L.Broadcast(x2[2 * pair]), even, s2));
+        Pair(words, d, m, out V even, out V odd);
+        words = C.Next<B, V>(words);
+        s0 = AddPair(even, odd, x0, s0);
+        if (H.Rows > 1) { s1 = AddPair(even, odd, x1, s1); }
+        if (H.Rows > 2) { s2 = AddPair(even, odd, x2, s2); }
+        if (H.Rows > 3) { s3 = AddPair(even, odd, x3, s3); }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Rows3(byte* group, nint groups, int groupLength, int lane, float* x, nint xRow, float* y, nint yRow, bool accumulate)
-    {
-        lane = FirstLane(lane);
-        V s00, s01, s02, s03;
-        V s10, s11, s12, s13;
-        V s20, s21, s22, s23;
-        if (accumulate)
-        {
-            s00 = L.Load(y); s01 = L.Load(y + L.Width); s02 = L.Load(y + (2 * L.Width)); s03 = L.Load(y + (3 * L.Width));
-            s10 = L.Load(y + yRow); s11 = L.Load(y + yRow + L.Width); s12 = L.Load(y + yRow + (2 * L.Width)); s13 = L.Load(y + yRow + (3 * L.Width));
-            s20 = L.Load(y + (2 * yRow)); s21 = L.Load(y + (2 * yRow) + L.Width); s22 = L.Load(y + (2 * yRow) + (2 * L.Width)); s23 = L.Load(y + (2 * yRow) + (3 * L.Width));
-        }
-        else
-        {
-            s00 = s01 = s02 = s03 = L.Broadcast(0f);
-            s10 = s11 = s12 = s13 = L.Broadcast(0f);
-            s20 = s21 = s22 = s23 = L.Broadcast(0f);
-        }
-
-        float* x1 = x + xRow;
-        float* x2 = x + (2 * xRow);
-        for (; groups > 0; groups--)
-        {
-            S.Load<L, B, V>(group, lane, out V d0, out V m0);
-            S.Load<L, B, V>(group, lane + L.Width, out V d1, out V m1);
-            S.Load<L, B, V>(group, lane + (2 * L.Width), out V d2, out V m2);
-            S.Load<L, B, V>(group, lane + (3 * L.Width), out V d3, out V m3);
-            byte* words = group + S.Bytes + (lane * sizeof(uint));
-            for (int k = 0; k < groupLength; k += C.InWord)
-            {
-                Prefetch(words);
-                V w0 = B.Load(words);
-                V w1 = B.Load(words + Next);
-                V w2 = B.Load(words + (2 * Next));
-                V w3 = B.Load(words + (3 * Next));
-                Pair3(w0, 0, d0, m0, x, x1, x2, ref s00, ref s10, ref s20);
-                Pair3(w1, 0, d1, m1, x, x1, x2, ref s01, ref s11, ref s21);
-                Pair3(w2, 0, d2, m2, x, x1, x2, ref s02, ref s12, ref s22);
-                Pair3(w3, 0, d3, m3, x, x1, x2, ref s03, ref s13, ref s23);
-                if (C.InWord > 2)
-                {
-                    Pair3(w0, 1, d0, m0, x, x1, x2, ref s00, ref s10, ref s20);
-                    Pair3(w1, 1, d1, m1, x, x1, x2, ref s01, ref s11, ref s21);
-                    Pair3(w2, 1, d2, m2, x, x1, x2, ref s02, ref s12, ref s22);
-                    Pair3(w3, 1, d3, m3, x, x1, x2, ref s03, ref s13, ref s23);
-                }
-
-                if (C.InWord > 4)
-                {
-                    Pair3(w0, 2, d0, m0, x, x1, x2, ref s00, ref s10, ref s20);
-                    Pair3(w1, 2, d1, m1, x, x1, x2, ref s01, ref s11, ref s21);
-                    Pair3(w2, 2, d2, m2, x, x1, x2, ref s02, ref s12, ref s22);
-                    Pair3(w3, 2, d3, m3, x, x1, x2, ref s03, ref s13, ref s23);
-                    Pair3(w0, 3, d0, m0, x, x1, x2, ref s00, ref s10, ref s20);
-                    Pair3(w1, 3, d1, m1, x, x1, x2, ref s01, ref s11, ref s21);
-                    Pair3(w2, 3, d2, m2, x, x1, x2, ref s02, ref s12, ref s22);
-                    Pair3(w3, 3, d3, m3, x, x1, x2, ref s03, ref s13, ref s23);
-                }
-
-                x += C.InWord; x1 += C.InWord; x2 += C.InWord;
-                words += Lanes * sizeof(uint);
-            }
-
-            group += S.Bytes + (groupLength / C.InWord * Lanes * sizeof(uint));
-        }
-
-        L.Store(y, s00); L.Store(y + L.Width, s01); L.Store(y + (2 * L.Width), s02); L.Store(y + (3 * L.Width), s03);
-        L.Store(y + yRow, s10); L.Store(y + yRow + L.Width, s11); L.Store(y + yRow + (2 * L.Width), s12); L.Store(y + yRow + (3 * L.Width), s13);
-        L.Store(y + (2 * yRow), s20); L.Store(y + (2 * yRow) + L.Width, s21); L.Store(y + (2 * yRow) + (2 * L.Width), s22); L.Store(y + (2 * yRow) + (3 * L.Width), s23);
-    }
-
-    // Two k of one register of outputs, for 4 rows.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Pair4(V words, int pair, V d, V m, float* x0, float* x1, float* x2, float* x3, ref V s0, ref V s1, ref V s2, ref V s3)
+    private static V AddPair(V even, V odd, float* x, V sum) => L.Fma(L.Broadcast(x[1]), odd, L.Fma(L.Broadcast(x[0]), even, sum));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void LoadFour(float* y, out V s0, out V s1, out V s2, out V s3) =>
+        (s0, s1, s2, s3) = (L.Load(y), L.Load(y + L.Width), L.Load(y + (2 * L.Width)), L.Load(y + (3 * L.Width)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreFour(float* y, V s0, V s1, V s2, V s3)
     {
-        Pair(words, pair, d, m, out V even, out V odd);
-        s0 = L.Fma(L.Broadcast(x0[(2 * pair) + 1]), odd, L.Fma(L.Broadcast(x0[2 * pair]), even, s0));
-        s1 = L.Fma(L.Broadcast(x1[(2 * pair) + 1]), odd, L.Fma(L.Broadcast(x1[2 * pair]), even, s1));
-        s2 = L.Fma(L.Broadcast(x2[(2 * pair) + 1]), odd, L.Fma(L.Broadcast(x2[2 * pair]), even, s2));
-        s3 = L.Fma(L.Broadcast(x3[(2 * pair) + 1]), odd, L.Fma(L.Broadcast(x3[2 * pair]), even, s3));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Rows4(byte* group, nint groups, int groupLength, int lane, float* x, nint xRow, float* y, nint yRow, bool accumulate)
-    {
-        lane = FirstLane(lane);
-        V s00, s01, s02, s03;
-        V s10, s11, s12, s13;
-        V s20, s21, s22, s23;
-        V s30, s31, s32, s33;
-        if (accumulate)
-        {
-            s00 = L.Load(y); s01 = L.Load(y + L.Width); s02 = L.Load(y + (2 * L.Width)); s03 = L.Load(y + (3 * L.Width));
-            s10 = L.Load(y + yRow); s11 = L.Load(y + yRow + L.Width); s12 = L.Load(y + yRow + (2 * L.Width)); s13 = L.Load(y + yRow + (3 * L.Width));
-            s20 = L.Load(y + (2 * yRow)); s21 = L.Load(y + (2 * yRow) + L.Width); s22 = L.Load(y + (2 * yRow) + (2 * L.Width)); s23 = L.Load(y + (2 * yRow) + (3 * L.Width));
-            s30 = L.Load(y + (3 * yRow)); s31 = L.Load(y + (3 * yRow) + L.Width); s32 = L.Load(y + (3 * yRow) + (2 * L.Width)); s33 = L.Load(y + (3 * yRow) + (3 * L.Width));
-        }
-        else
-        {
-            s00 = s01 = s02 = s03 = L.Broadcast(0f);
-            s10 = s11 = s12 = s13 = L.Broadcast(0f);
-            s20 = s21 = s22 = s23 = L.Broadcast(0f);
-            s30 = s31 = s32 = s33 = L.Broadcast(0f);
-        }
-
-        float* x1 = x + xRow;
-        float* x2 = x + (2 * xRow);
-        float* x3 = x + (3 * xRow);
-        for (; groups > 0; groups--)
-        {
-            S.Load<L, B, V>(group, lane, out V d0, out V m0);
-            S.Load<L, B, V>(group, lane + L.Width, out V d1, out V m1);
-            S.Load<L, B, V>(group, lane + (2 * L.Width), out V d2, out V m2);
-            S.Load<L, B, V>(group, lane + (3 * L.Width), out V d3, out V m3);
-            byte* words = group + S.Bytes + (lane * sizeof(uint));
-            for (int k = 0; k < groupLength; k += C.InWord)
-            {
-                Prefetch(words);
-                V w0 = B.Load(words);
-                V w1 = B.Load(words + Next);
-                V w2 = B.Load(words + (2 * Next));
-                V w3 = B.Load(words + (3 * Next));
-                Pair4(w0, 0, d0, m0, x, x1, x2, x3, ref s00, ref s10, ref s20, ref s30);
-                Pair4(w1, 0, d1, m1, x, x1, x2, x3, ref s01, ref s11, ref s21, ref s31);
-                Pair4(w2, 0, d2, m2, x, x1, x2, x3, ref s02, ref s12, ref s22, ref s32);
-                Pair4(w3, 0, d3, m3, x, x1, x2, x3, ref s03, ref s13, ref s23, ref s33);
-                if (C.InWord > 2)
-                {
-                    Pair4(w0, 1, d0, m0, x, x1, x2, x3, ref s00, ref s10, ref s20, ref s30);
-                    Pair4(w1, 1, d1, m1, x, x1, x2, x3, ref s01, ref s11, ref s21, ref s31);
-                    Pair4(w2, 1, d2, m2, x, x1, x2, x3, ref s02, ref s12, ref s22, ref s32);
-                    Pair4(w3, 1, d3, m3, x, x1, x2, x3, ref s03, ref s13, ref s23, ref s33);
-                }
-
-                if (C.InWord > 4)
-                {
-                    Pair4(w0, 2, d0, m0, x, x1, x2, x3, ref s00, ref s10, ref s20, ref s30);
-                    Pair4(w1, 2, d1, m1, x, x1, x2, x3, ref s01, ref s11, ref s21, ref s31);
-                    Pair4(w2, 2, d2, m2, x, x1, x2, x3, ref s02, ref s12, ref s22, ref s32);
-                    Pair4(w3, 2, d3, m3, x, x1, x2, x3, ref s03, ref s13, ref s23, ref s33);
-                    Pair4(w0, 3, d0, m0, x, x1, x2, x3, ref s00, ref s10, ref s20, ref s30);
-                    Pair4(w1, 3, d1, m1, x, x1, x2, x3, ref s01, ref s11, ref s21, ref s31);
-                    Pair4(w2, 3, d2, m2, x, x1, x2, x3, ref s02, ref s12, ref s22, ref s32);
-                    Pair4(w3, 3, d3, m3, x, x1, x2, x3, ref s03, ref s13, ref s23, ref s33);
-                }
-
-                x += C.InWord; x1 += C.InWord; x2 += C.InWord; x3 += C.InWord;
-                words += Lanes * sizeof(uint);
-            }
-
-            group += S.Bytes + (groupLength / C.InWord * Lanes * sizeof(uint));
-        }
-
-        L.Store(y, s00); L.Store(y + L.Width, s01); L.Store(y + (2 * L.Width), s02); L.Store(y + (3 * L.Width), s03);
-        L.Store(y + yRow, s10); L.Store(y + yRow + L.Width, s11); L.Store(y + yRow + (2 * L.Width), s12); L.Store(y + yRow + (3 * L.Width), s13);
-        L.Store(y + (2 * yRow), s20); L.Store(y + (2 * yRow) + L.Width, s21); L.Store(y + (2 * yRow) + (2 * L.Width), s22); L.Store(y + (2 * yRow) + (3 * L.Width), s23);
-        L.Store(y + (3 * yRow), s30); L.Store(y + (3 * yRow) + L.Width, s31); L.Store(y + (3 * yRow) + (2 * L.Width), s32); L.Store(y + (3 * yRow) + (3 * L.Width), s33);
+        L.Store(y, s0);
+        L.Store(y + L.Width, s1);
+        L.Store(y + (2 * L.Width), s2);
+        L.Store(y + (3 * L.Width), s3);
     }
 }

@@ -230,16 +230,22 @@ internal static unsafe class GemmFromPanels
             int first = WideSums.FirstInput(part, Parts, Inputs);
             int count = WideSums.FirstInput(part + 1, Parts, Inputs) - first;
             float* sums = WideSums.Rent(Rows, count);
+
+            // Memory is asked for a piece ahead; behind this part's inputs of a panel come those of the next one or two.
             int last = Math.Min(count, AheadInputs);
-            nint ahead = AheadInputs * Width;
-            nint jump = (nint)(Inputs - count) * Width; // from the end of this part's inputs in a panel to the first one in the next
-            for (int o = 0; o < Outputs; o += Width)
+            int body = count - last;
+            nint ahead = last * Width;
+            nint panel = (nint)Inputs * Width;
+            for (int o = 0; o < Outputs;)
             {
-                float* w = Panels + (((nint)o * Inputs) + ((nint)first * Width));
+                float* w = Panels + (o * (nint)Inputs) + ((nint)first * Width);
                 float* dy = (float*)Dy + ((nint)o * Rows);
-                int body = count - last;
-                WideSums.Add(Level, Rows, w, body, dy, Width, sums, ahead);
-                WideSums.Add(Level, Rows, w + ((nint)body * Width), last, dy, Width, sums + ((nint)body * Rows * WideSums.Chains), ahead + jump);
+                nint second = o + Width < Outputs ? panel : 0;
+                nint dySecond = (nint)Rows * Width;
+                nint jump = panel + second - ((nint)count * Width);
+                WideSums.Add(Level, Rows, w, second, body, dy, Width, dySecond, sums, ahead);
+                WideSums.Add(Level, Rows, w + ((nint)body * Width), second, last, dy, Width, dySecond, sums + ((nint)body * Rows * WideSums.Chains), ahead + jump);
+                o += second == 0 ? Width : 2 * Width;
             }
 
             WideSums.Finish(Rows, count, sums, (float*)Dx + first, Inputs, Accumulate);

@@ -100,62 +100,113 @@ internal static unsafe class WideSums
         }
     }
 
-    /// <summary>Sums += dy·W for some inputs of one panel of 32 outputs.</summary>
+    /// <summary>Sums += dy·W for some inputs of one panel of 32 outputs, or of two side by side, whose streams of memory arrive faster than one.</summary>
     /// <param name="level">Width of the registers.</param>
     /// <param name="rows">1 to 4.</param>
     /// <param name="panel">32 floats for each input.</param>
+    /// <param name="second">From there to the panel beside it; 0 for one panel alone.</param>
     /// <param name="inputs">How many inputs.</param>
-    /// <param name="dy">The rows' numbers for the panel's outputs.</param>
+    /// <param name="dy">The rows' numbers for the outputs of the panel.</param>
     /// <param name="dyRow">From one row to the next.</param>
+    /// <param name="dySecond">From those of the panel to those of the second.</param>
     /// <param name="sums">Those of the first input.</param>
     /// <param name="ahead">How many floats beyond those in use memory is asked for.</param>
-    public static void Add(SimdLevel level, int rows, float* panel, int inputs, float* dy, nint dyRow, float* sums, nint ahead)
+    public static void Add(SimdLevel level, int rows, float* panel, nint second, int inputs, float* dy, nint dyRow, nint dySecond, float* sums, nint ahead)
     {
+        Panels panels = new() { First = panel, Second = second, Inputs = inputs, Dy = dy, DyRow = dyRow, DySecond = dySecond, Sums = sums, Ahead = ahead };
         switch (level)
         {
-            case SimdLevel.Vector512: Add<Lanes512, Vector512<float>>(rows, panel, inputs, dy, dyRow, sums, ahead); break;
-            case SimdLevel.Vector256: Add<Lanes256, Vector256<float>>(rows, panel, inputs, dy, dyRow, sums, ahead); break;
-            case SimdLevel.Vector128: Add<Lanes128, Vector128<float>>(rows, panel, inputs, dy, dyRow, sums, ahead); break;
-            default: Add<Lanes1, float>(rows, panel, inputs, dy, dyRow, sums, ahead); break;
+            case SimdLevel.Vector512: Add<Lanes512, Vector512<float>>(rows, panels); break;
+            case SimdLevel.Vector256: Add<Lanes256, Vector256<float>>(rows, panels); break;
+            case SimdLevel.Vector128: Add<Lanes128, Vector128<float>>(rows, panels); break;
+            default: Add<Lanes1, float>(rows, panels); break;
         }
     }
 
-    private static void Add<L, V>(int rows, float* panel, int inputs, float* dy, nint dyRow, float* sums, nint ahead)
+    private static void Add<L, V>(int rows, in Panels panels)
         where L : struct, ILanes<V>
         where V : struct
     {
+        if (panels.Second == 0)
+        {
+            Add<L, V, GemmTile.H1>(rows, panels);
+        }
+        else
+        {
+            Add<L, V, GemmTile.H2>(rows, panels);
+        }
+    }
+
+    private static void Add<L, V, P>(int rows, in Panels panels)
+        where L : struct, ILanes<V>
+        where V : struct
+        where P : struct, GemmTile.IHeight
+    {
         switch (rows)
         {
-            case 1: Add<L, V, GemmTile.H1>(panel, inputs, dy, dyRow, sums, ahead); break;
-            case 2: Add<L, V, GemmTile.H2>(panel, inputs, dy, dyRow, sums, ahead); break;
-            case 3: Add<L, V, GemmTile.H3>(panel, inputs, dy, dyRow, sums, ahead); break;
-            default: Add<L, V, GemmTile.H4>(panel, inputs, dy, dyRow, sums, ahead); break;
+            case 1: Add<L, V, P, GemmTile.H1>(panels); break;
+            case 2: Add<L, V, P, GemmTile.H2>(panels); break;
+            case 3: Add<L, V, P, GemmTile.H3>(panels); break;
+            default: Add<L, V, P, GemmTile.H4>(panels); break;
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Add<L, V, H>(float* panel, int inputs, float* dy, nint dyRow, float* sums, nint ahead)
+    private static void Add<L, V, P, H>(Panels panels)
         where L : struct, ILanes<V>
         where V : struct
+        where P : struct, GemmTile.IHeight
         where H : struct, GemmTile.IHeight
     {
-        for (; inputs > 0; inputs--, panel += GemmKernels.PanelWidth, sums += H.Rows * Chains)
+        float* w = panels.First, dy = panels.Dy, sums = panels.Sums;
+        nint second = panels.Second, dyRow = panels.DyRow, dySecond = panels.DySecond, ahead = panels.Ahead;
+        for (int k = panels.Inputs; k > 0; k--, w += GemmKernels.PanelWidth, sums += H.Rows * Chains)
         {
-            Prefetch.Nearest(panel + ahead);
-            Prefetch.Nearest(panel + ahead + Chains);
+            Prefetch.Nearest(w + ahead);
+            Prefetch.Nearest(w + ahead + Chains);
+            if (P.Rows > 1)
+            {
+                Prefetch.Nearest(w + second + ahead);
+                Prefetch.Nearest(w + second + ahead + Chains);
+            }
+
             for (int lane = 0; lane < Chains; lane += L.Width)
             {
-                V low = L.Load(panel + lane), high = L.Load(panel + lane + Chains);
-                Add<L, V>(low, high, dy + lane, sums + lane);
-                if (H.Rows > 1) { Add<L, V>(low, high, dy + dyRow + lane, sums + Chains + lane); }
-                if (H.Rows > 2) { Add<L, V>(low, high, dy + (2 * dyRow) + lane, sums + (2 * Chains) + lane); }
-                if (H.Rows > 3) { Add<L, V>(low, high, dy + (3 * dyRow) + lane, sums + (3 * Chains) + lane); }
+                float* at = w + lane, y = dy + lane, to = sums + lane;
+                Add<L, V, P>(at, second, y, dySecond, to);
+                if (H.Rows > 1) { Add<L, V, P>(at, second, y + dyRow, dySecond, to + Chains); }
+                if (H.Rows > 2) { Add<L, V, P>(at, second, y + (2 * dyRow), dySecond, to + (2 * Chains)); }
+                if (H.Rows > 3) { Add<L, V, P>(at, second, y + (3 * dyRow), dySecond, to + (3 * Chains)); }
             }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Add<L, V>(V low, V high, float* dy, float* sums)
+    private static void Add<L, V, P>(float* w, nint second, float* dy, nint dySecond, float* sums)
         where L : struct, ILanes<V>
-        where V : struct => L.Store(sums, L.Fma(L.Load(dy + Chains), high, L.Fma(L.Load(dy), low, L.Load(sums))));
+        where V : struct
+        where P : struct, GemmTile.IHeight
+    {
+        V sum = L.Fma(L.Load(dy), L.Load(w), L.Load(sums));
+        sum = L.Fma(L.Load(dy + Chains), L.Load(w + Chains), sum);
+        if (P.Rows > 1)
+        {
+            sum = L.Fma(L.Load(dy + dySecond), L.Load(w + second), sum);
+            sum = L.Fma(L.Load(dy + dySecond + Chains), L.Load(w + second + Chains), sum);
+        }
+
+        L.Store(sums, sum);
+    }
+
+    private struct Panels
+    {
+        public float* First;
+        public nint Second;
+        public int Inputs;
+        public float* Dy;
+        public nint DyRow;
+        public nint DySecond;
+        public float* Sums;
+        public nint Ahead;
+    }
 }
