@@ -48,7 +48,7 @@ public static partial class Op
             : GradNode.Record("Attention", y, state, static (s, y) =>
             {
                 // y_t = Σ_p w_tp v_p, w_t = softmax(q_t·k/√D); see AttentionBackward for the gradient
-                bool grouped = s.Heads != s.KvHeads && !(GpuFeature.IsSupported && s.Statistics!.Gpu is not null);
+                bool splits = s.TooFewGroups(CpuThreads.Count) && !(GpuFeature.IsSupported && s.Statistics!.Gpu is not null);
                 bool wantsK = Tape.Wants(s.K);
                 bool wantsV = Tape.Wants(s.V);
                 AttentionInputs fresh = AttentionInputs.None;
@@ -74,8 +74,9 @@ public static partial class Op
                     Dk = dk,
                     Dv = dv,
                     Fresh = fresh,
-                    PartialK = wantsK && grouped ? Tape.NewTensor(s.Q.Shape) : null,
-                    PartialV = wantsV && grouped ? Tape.NewTensor(s.Q.Shape) : null,
+                    SplitsGroups = splits,
+                    PartialK = wantsK && splits ? Tape.NewTensor(s.Q.Shape) : null,
+                    PartialV = wantsV && splits ? Tape.NewTensor(s.Q.Shape) : null,
                     Dy = y.Grad,
                 };
                 if (GpuFeature.IsSupported && s.Statistics!.Gpu is { } gpu)
@@ -155,6 +156,15 @@ internal readonly record struct AttentionState(
 
     /// <summary>log₂e/√D: softmax weights are powers of two of this times q·k.</summary>
     public float Factor => Log2E * Scale;
+
+    /// <summary>Whether backward gives each query head of a group a part of its own, with partial sums. The bits are the same either way.</summary>
+    public bool SplitsGroups { get; init; }
+
+    /// <summary>The query heads of a part of backward.</summary>
+    public int HeadsOfBackwardPart => SplitsGroups ? 1 : Heads / KvHeads;
+
+    /// <summary>Whether key/value heads of all sequences are too few to keep threads busy.</summary>
+    public bool TooFewGroups(int threads) => Heads != KvHeads && threads > 1 && Layout.Count * KvHeads < 2 * threads;
 
     /// <summary>Into how many parts the rows of each sequence are divided.</summary>
     public int Pieces { get; init; } = 1;

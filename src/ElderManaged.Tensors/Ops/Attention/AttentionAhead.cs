@@ -10,7 +10,10 @@ namespace ElderManaged.Tensors;
 /// </remarks>
 internal unsafe struct AttentionAhead
 {
-    private const int Room = 10;
+    private const int Room = 12;
+
+    // So few rows are not worth a tile's steps: they are asked for at once.
+    private const int FewRows = 8;
 
     private Areas areas;
     private int count, current, row, column;
@@ -18,7 +21,17 @@ internal unsafe struct AttentionAhead
     /// <summary>Rows <paramref name="stride"/> apart, of which the first <paramref name="width"/> columns are wanted. What does not find room is forgotten: these are hints.</summary>
     public void Add(float* first, nint stride, int rows, int width)
     {
-        if (rows > 0 && count < Room)
+        if (rows <= FewRows)
+        {
+            for (int r = 0; r < rows; r++)
+            {
+                for (int c = 0; c < width; c += 16)
+                {
+                    Prefetch.Near(first + (r * stride) + c);
+                }
+            }
+        }
+        else if (count < Room)
         {
             areas[count++] = new(first, stride, rows, width);
         }
@@ -27,9 +40,10 @@ internal unsafe struct AttentionAhead
     /// <summary>Forgets what was not fetched yet.</summary>
     public void Clear() => count = current = row = column = 0;
 
-    /// <summary>Gives a tile, whose depth is set, what it shall fetch.</summary>
+    /// <summary>Gives a tile, whose depth is set, what it shall fetch. Where that is deeper than there are rows, it works in two pieces, and fetches twice.</summary>
     public void Fetch(TileWork* work)
     {
+        work->Pieces = 1;
         if (current == count)
         {
             work->Ahead = work->B;
@@ -37,10 +51,31 @@ internal unsafe struct AttentionAhead
             return;
         }
 
+        nint stride = areas[current].Stride;
+        bool twice = 2 * areas[current].Rows <= work->Depth && work->Depth % 2 == 0;
+        if (twice)
+        {
+            work->Depth /= 2;
+            work->Pieces = 2;
+            work->APiece = work->Depth * work->ACol;
+        }
+
+        float* first = Take(work->Depth);
+        work->Ahead = first;
+        work->AheadStep = stride;
+        if (twice)
+        {
+            float* end = first + (work->Depth * stride);
+            work->AheadPiece = (nint)((current < count && areas[current].Stride == stride ? Take(work->Depth) : first) - end);
+        }
+    }
+
+    // The next rows, as many as a tile is deep: maybe fewer.
+    private float* Take(nint depth)
+    {
         ref readonly Area area = ref areas[current];
-        work->Ahead = area.First + (row * area.Stride) + column;
-        work->AheadStep = area.Stride;
-        row += (int)work->Depth;
+        float* first = area.First + (row * area.Stride) + column;
+        row += (int)depth;
         if (row >= area.Rows)
         {
             row = 0;
@@ -51,6 +86,8 @@ internal unsafe struct AttentionAhead
                 current++;
             }
         }
+
+        return first;
     }
 
     private readonly struct Area(float* first, nint stride, int rows, int width)

@@ -8,14 +8,15 @@ namespace ElderManaged.Tensors;
 /// <code>
 ///                   positions →
 ///              ┌────┬────┬────┬────┐
-///    block of  │ w, from q·kᵀ, made again           A block of rows (up to 96) has all of w and ds at once in the second-level cache.
+///    block of  │ w, from q·kᵀ, made again           A block of rows (up to 48) has all of w and ds at once in the second-level cache.
 ///    rows      │ ds, from dy·vᵀ, beside it          Row-wise tiles  (12 rows × 32 positions):  q·kᵀ, dy·vᵀ
 ///     ↓        ├────┼────┼──╲─┼────┤                Row-wise tiles  (12 rows × 32 columns of D):  dq = ds·k
 ///              │    │    │    │╲   │                Column-wise     (12 positions × 32 columns of D, as deep as the block):
 ///              └────┴────┴────┴────┘                                dv += wᵀ·dy, dk += dsᵀ·q
 /// </code>
 /// One thread does all rows of a head, block after block, so an element of dk or dv is one chain of fused multiply-adds in the
-/// order of the rows. Where several query heads share a key/value head, <see cref="AttentionKernel"/> adds their sums in order.
+/// order of the rows. Where several query heads share a key/value head, their sums are added in order: here, or, if each has a part of
+/// its own, by <see cref="AttentionKernel"/>.
 /// </remarks>
 internal static unsafe class AttentionBackward
 {
@@ -24,29 +25,36 @@ internal static unsafe class AttentionBackward
     // The scores of a block and their slopes: 2 · 64 Ki floats are 512 KB of the second-level cache.
     private const int ScoreRoom = 64 * 1024;
     private const int MinBlockRows = 2 * GemmKernels.MaxRows;
-    private const int MaxBlockRows = 8 * GemmKernels.MaxRows;
+    private const int MaxBlockRows = 4 * GemmKernels.MaxRows;
 
     // The block's rows of q or dy: 24 KB stay in the first-level cache while positions go by.
     private const int RowRoom = 6 * 1024;
 
     // So few rows are read where they lie: copying them together, or into panels, would cost more than it saves.
-    private const int FewRows = 4 * GemmKernels.MaxRows;
+    private const int FewRows = MaxBlockRows;
+
+    // Floats of a head's keys: with more of them, what is fetched for the next head would drive out what this one works with.
+    private const int MostAhead = 32 * 1024;
 
     /// <summary>Adds to dq, dk and dv, or sets them where nothing was before, while what the <paramref name="next"/> part needs is fetched.</summary>
-    public static void Run(in AttentionState state, in AttentionPart part, in AttentionPart next, in AttentionSums sums)
+    public static void Run(in AttentionState state, in AttentionPart part, in AttentionPart next)
     {
-        Work work = Prepare(state, part.Slice, sums);
-        work.Blocks(state, part, next, sums, work.Dq, GemmKernels.MaxRows);
-        if (part.Rows > 1 && work.NotFinite())
+        Work work = Prepare(state, part.Slice);
+        for (int head = part.FirstHead; head < part.FirstHead + part.Group; head++)
         {
-            // Perhaps only because a row was multiplied by zero for a position that it does not see: once more without such products.
-            work.Blocks(state, part, next, sums, null, 1);
-        }
+            AttentionSums sums = new(state, head);
+            work.Blocks(state, part, head, next, sums, work.Dq, GemmKernels.MaxRows);
+            if (part.Rows > 1 && work.NotFinite())
+            {
+                // Perhaps only because a row was multiplied by zero for a position that it does not see: once more without such products.
+                work.Blocks(state, part, head, next, sums, null, 1);
+            }
 
-        work.Deliver(part.Slice, sums);
+            work.Deliver(part.Slice, sums);
+        }
     }
 
-    private static Work Prepare(in AttentionState state, in AttentionSlice slice, in AttentionSums sums)
+    private static Work Prepare(in AttentionState state, in AttentionSlice slice)
     {
         int width = slice.Width;
         int positions = slice.Past + slice.Length;
@@ -59,7 +67,7 @@ internal static unsafe class AttentionBackward
         nint turned = (nint)((positions + Panel - 1) & -Panel) * width;
         nint ownTurned = (nint)((slice.Length + Panel - 1) & -Panel) * width;
         nint plane = (nint)(positions + 3) * Panel; // past keys are turned by fours
-        bool slopes = state.Dq is not null || sums.Keys;
+        bool slopes = state.Dq is not null || state.Dk is not null;
         nint sumSize = (nint)slice.Length * padded;
         long room = ((slopes ? 2 : 1) * blockRows * stride) + ownTurned + (slopes ? turned : 0) + (packsKeys ? (long)(positions + 3) * padded : 0)
             + (2L * blockRows * width) + (2 * sumSize) + (blockRows * padded) + (4 * blockRows);
@@ -73,8 +81,8 @@ internal static unsafe class AttentionBackward
             Stride = stride,
             BlockRows = blockRows,
             Rows = slice.Length,
-            WantsKeys = sums.Keys,
-            WantsValues = sums.Values,
+            WantsKeys = state.Dk is not null,
+            WantsValues = state.Dv is not null,
             Q = state.Q.Pointer,
             Y = state.Y.Pointer,
             Dy = state.Dy!.Pointer,
@@ -147,19 +155,19 @@ internal static unsafe class AttentionBackward
         public readonly bool NotFinite() =>
             (WantsKeys && AttentionVectors.NotFinite(SumK, Width, Padded, Rows)) || (WantsValues && AttentionVectors.NotFinite(SumV, Width, Padded, Rows));
 
-        public void Blocks(in AttentionState state, in AttentionPart part, in AttentionPart next, in AttentionSums sums, float* dq, int heights)
+        public void Blocks(in AttentionState state, in AttentionPart part, int head, in AttentionPart next, in AttentionSums sums, float* dq, int heights)
         {
             ref readonly AttentionSlice slice = ref part.Slice;
             for (int first = 0; first < slice.Length; first += BlockRows)
             {
                 AttentionRows rows = new(Math.Min(BlockRows, slice.Length - first), slice.Past + first + 1, 1);
-                nint at = part.At(first, part.FirstHead);
-                Expect(part, first + rows.Count, next, sums);
+                nint at = part.At(first, head);
+                Expect(part, head, first + rows.Count, next, sums);
                 float* q = Q + at;
                 float* dy = Dy + at;
                 nint rowStep = slice.QueryStride;
                 MakeMeans(dy, Y + at, rowStep, rows.Count);
-                CopyStatistics(state.Statistics!.Pointer + ((((slice.Start + first) * state.Heads) + part.FirstHead) * 2), 2 * state.Heads, rows.Count);
+                CopyStatistics(state.Statistics!.Pointer + ((((slice.Start + first) * state.Heads) + head) * 2), 2 * state.Heads, rows.Count);
                 if (CloseQ != null)
                 {
                     AttentionPacking.Close(q, rowStep, Width, rows.Count, CloseQ);
@@ -194,30 +202,40 @@ internal static unsafe class AttentionBackward
             AttentionVectors.Deliver(SumV, Padded, Width, Rows, sums.Values ? sums.ValuesAt(slice.Start) : null, sums.Stride, sums.AddValues);
         }
 
-        // What is wanted after this block: the next block's rows, or at last where the sums go, and the next part.
-        private void Expect(in AttentionPart part, int end, in AttentionPart next, in AttentionSums sums)
+        // What is wanted after this block: the next block's rows, or at last where the sums go, and the next head or part.
+        private void Expect(in AttentionPart part, int head, int end, in AttentionPart next, in AttentionSums sums)
         {
             Ahead.Clear();
             if (end < part.EndRow)
             {
-                ExpectRows(part, end);
+                ExpectRows(part, head, end);
+                return;
+            }
+
+            if (Rows * Width > MostAhead)
+            {
                 return;
             }
 
             Ahead.Add(sums.KeysAt(part.Slice.Start), sums.Stride, sums.Keys ? Rows : 0, Width);
             Ahead.Add(sums.ValuesAt(part.Slice.Start), sums.Stride, sums.Values ? Rows : 0, Width);
-            if (next.Rows > 0)
+            if (head + 1 < part.FirstHead + part.Group)
+            {
+                ExpectRows(part, head + 1, 0);
+            }
+            else if (next.Rows > 0)
             {
                 Ahead.Add(next.Slice.OwnKeys, next.Slice.KeyStride, next.Rows, Width);
+                Ahead.Add(next.Slice.PastKeys(0), Panel, next.Slice.Past > 0 ? Width : 0, Panel);
                 Ahead.Add(next.Slice.PastValues, next.Slice.KeyStride, next.Slice.Past, Width);
                 Ahead.Add(next.Slice.OwnValues, next.Slice.KeyStride, next.Rows, Width);
-                ExpectRows(next, 0);
+                ExpectRows(next, next.FirstHead, 0);
             }
         }
 
-        private void ExpectRows(in AttentionPart part, int first)
+        private void ExpectRows(in AttentionPart part, int head, int first)
         {
-            nint at = part.At(first, part.FirstHead);
+            nint at = part.At(first, head);
             int rows = Math.Min(BlockRows, part.EndRow - first);
             Ahead.Add(Dy + at, part.Slice.QueryStride, rows, Width);
             Ahead.Add(Y + at, part.Slice.QueryStride, rows, Width);
@@ -273,26 +291,41 @@ internal static unsafe class AttentionBackward
     }
 }
 
-/// <summary>Where the sums for keys and values of one head go.</summary>
-/// <param name="ToKeys">dk, or partial sums; null when not wanted.</param>
-/// <param name="ToValues">dv, or partial sums; null when not wanted.</param>
-/// <param name="Stride">From row to row of both.</param>
-/// <param name="Column">The head's first column.</param>
-/// <param name="AddKeys">Adds instead of replacing what is there.</param>
-/// <param name="AddValues">The same for values.</param>
-internal readonly unsafe struct AttentionSums(float* ToKeys, float* ToValues, nint Stride, nint Column, bool AddKeys, bool AddValues)
+/// <summary>Where the sums for keys and values of one query head go: to the gradients, after those of the heads before it in its group, or to partial sums.</summary>
+internal readonly unsafe struct AttentionSums
 {
-    private readonly float* keys = ToKeys + Column, values = ToValues + Column;
+    private readonly float* keys, values;
 
-    public nint Stride { get; } = Stride;
+    public AttentionSums(in AttentionState state, int head)
+    {
+        int group = state.Heads / state.KvHeads;
+        int column = state.SplitsGroups ? head : head / group;
+        Tensor? toKeys = state.SplitsGroups ? state.PartialK : state.Dk;
+        Tensor? toValues = state.SplitsGroups ? state.PartialV : state.Dv;
+        Stride = state.SplitsGroups ? state.QueryStride : state.KeyStride;
+        Keys = toKeys is not null;
+        Values = toValues is not null;
+        keys = Keys ? toKeys!.Pointer + ((nint)column * state.Width) : null;
+        values = Values ? toValues!.Pointer + ((nint)column * state.Width) : null;
+        bool further = head % group != 0;
+        AddKeys = !state.SplitsGroups && (further || (state.Fresh & AttentionInputs.Keys) == 0);
+        AddValues = !state.SplitsGroups && (further || (state.Fresh & AttentionInputs.Values) == 0);
+    }
 
-    public bool AddKeys { get; } = AddKeys;
+    /// <summary>From row to row of both.</summary>
+    public nint Stride { get; }
 
-    public bool AddValues { get; } = AddValues;
+    /// <summary>Whether those of keys are wanted.</summary>
+    public bool Keys { get; }
 
-    public bool Keys { get; } = ToKeys != null;
+    /// <summary>Whether those of values are wanted.</summary>
+    public bool Values { get; }
 
-    public bool Values { get; } = ToValues != null;
+    /// <summary>Adds instead of replacing what is there.</summary>
+    public bool AddKeys { get; }
+
+    /// <inheritdoc cref="AddKeys"/>
+    public bool AddValues { get; }
 
     /// <summary>Where the sum of a row goes; nowhere, if they are not wanted.</summary>
     public float* KeysAt(nint row) => keys + (row * Stride);

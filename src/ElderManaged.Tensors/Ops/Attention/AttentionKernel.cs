@@ -2,7 +2,7 @@ namespace ElderManaged.Tensors;
 
 /// <summary>
 /// Divides attention into parts for the threads. A part of forward is a key/value head of a sequence with some of its rows; a part of
-/// backward a query head of a sequence. Parts write to places of their own, so they may run on any thread.
+/// backward one or all query heads of a key/value head of a sequence. Parts write to places of their own, so they may run on any thread.
 /// </summary>
 internal static unsafe class AttentionKernel
 {
@@ -31,7 +31,7 @@ internal static unsafe class AttentionKernel
     public static void Backward(in AttentionState state)
     {
         bool threads = IsWorthThreads(state);
-        Each(state, state.Layout.Count * state.Heads, threads, static (s, batch) => EachPart(s, batch, backward: true));
+        Each(state, state.Layout.Count * (state.Heads / state.HeadsOfBackwardPart), threads, static (s, batch) => EachPart(s, batch, backward: true));
         if (state.PartialK is not null || state.PartialV is not null)
         {
             RowBlocks.Run(state.K.Rows, state.Q.Columns, state, static (s, block) =>
@@ -79,7 +79,7 @@ internal static unsafe class AttentionKernel
             AttentionPart next = i + 1 == end ? default : backward ? BackwardPart(state, i + 1) : ForwardPart(state, i + 1);
             if (part.Rows > 0 && backward)
             {
-                AttentionBackward.Run(state, part, next, Sums(state, part.FirstHead));
+                AttentionBackward.Run(state, part, next);
             }
             else if (part.Rows > 0)
             {
@@ -107,23 +107,12 @@ internal static unsafe class AttentionKernel
 
     private static AttentionPart BackwardPart(in AttentionState state, int part)
     {
-        int sequence = part / state.Heads;
-        int head = part - (sequence * state.Heads);
-        return new(new(state, sequence, head / (state.Heads / state.KvHeads)), head, 1, 0, state.Layout.Lengths[sequence]);
-    }
-
-    private static AttentionSums Sums(in AttentionState state, int head)
-    {
-        bool grouped = state.Heads != state.KvHeads;
-        Tensor? toKeys = grouped ? state.PartialK : state.Dk;
-        Tensor? toValues = grouped ? state.PartialV : state.Dv;
-        return new(
-            toKeys is null ? null : toKeys.Pointer,
-            toValues is null ? null : toValues.Pointer,
-            grouped ? state.QueryStride : state.KeyStride,
-            (nint)head * state.Width,
-            AddKeys: !grouped && (state.Fresh & AttentionInputs.Keys) == 0,
-            AddValues: !grouped && (state.Fresh & AttentionInputs.Values) == 0);
+        int group = state.Heads / state.KvHeads;
+        int together = state.HeadsOfBackwardPart;
+        int parts = state.Heads / together;
+        int sequence = part / parts;
+        int head = (part - (sequence * parts)) * together;
+        return new(new(state, sequence, head / group), head, together, 0, state.Layout.Lengths[sequence]);
     }
 
     // gradient[row, kv head] += Σ partial[row, head] over the heads of its group, in order.
@@ -143,10 +132,10 @@ internal static unsafe class AttentionKernel
                 float* source = partial.Pointer + ((long)row * partial.Columns) + (kvHead * group * state.Width);
                 if (fresh)
                 {
-                    new Span<float>(target, state.Width).Clear();
+                    new Span<float>(source, state.Width).CopyTo(new Span<float>(target, state.Width));
                 }
 
-                for (int h = 0; h < group; h++)
+                for (int h = fresh ? 1 : 0; h < group; h++)
                 {
                     Reductions.AddTo(target, source + (h * state.Width), state.Width);
                 }

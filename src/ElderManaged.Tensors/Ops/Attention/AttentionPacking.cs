@@ -114,6 +114,7 @@ internal static unsafe class AttentionPacking
     /// <summary>
     /// Rows cut into panels of 32 columns, padded with zeros: column c of row p lies at target + (c / 32)·plane + 32·p + c % 32.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Rows(float* source, nint stride, int width, int count, float* target, nint plane)
     {
         for (int p = 0; p < count; p++)
@@ -126,7 +127,7 @@ internal static unsafe class AttentionPacking
     public static void Close(float* source, nint stride, int width, int count, float* target) => Copy(source, stride, width, count, target, width);
 
     /// <summary>Rows copied to others.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Copy(float* source, nint stride, int width, int count, float* target, nint targetStride)
     {
         for (int r = 0; r < count; r++)
@@ -206,10 +207,15 @@ internal static unsafe class AttentionPacking
         TurnRest(rows, 16, c, width, target);
     }
 
+    // Inserted from memory, quarters need no shuffle: the unpacking keeps the only unit for shuffles busy enough.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Quarters(float** rows, int c) => Vector512.Create(
-        Vector256.Create(Vector128.Load(rows[0] + c), Vector128.Load(rows[4] + c)),
-        Vector256.Create(Vector128.Load(rows[8] + c), Vector128.Load(rows[12] + c)));
+    private static Vector512<float> Quarters(float** rows, int c)
+    {
+        Vector512<float> all = Vector128.Load(rows[0] + c).ToVector256Unsafe().ToVector512Unsafe();
+        all = Avx512F.InsertVector128(all, Vector128.Load(rows[4] + c), 1);
+        all = Avx512F.InsertVector128(all, Vector128.Load(rows[8] + c), 2);
+        return Avx512F.InsertVector128(all, Vector128.Load(rows[12] + c), 3);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Turn4(float** rows, int width, float* target)

@@ -64,115 +64,61 @@ internal static unsafe class AttentionSoftmax
         where V : struct
     {
         // A few rows at a time stay in the first-level cache, and what each waits for - the largest score, the sum - the others fill.
-        const int together = 4;
-        float* sums = stackalloc float[together * 16];
+        const int together = 8;
+        float* lanes = stackalloc float[16];
         for (int r = 0; r < rows.Count; r += together)
         {
             int count = Math.Min(together, rows.Count - r);
             for (int i = 0; i < count; i++)
             {
-                statistics[2 * i] = Largest<L, V>(row + (i * stride), rows.Seen(r + i), sums);
+                statistics[2 * i] = Largest<L, V>(row + (i * stride), rows.Seen(r + i), lanes);
             }
 
-            for (int i = 0; i < count; i += 2)
-            {
-                // Whole registers of two rows side by side, as far as both see them; what is left of each.
-                float* a = row + (i * stride);
-                float* sumA = sums + (i * 16);
-                int seenA = rows.Seen(r + i);
-                int both = seenA & -16;
-                if (i + 1 == count)
-                {
-                    Powers<L, V>(a, both, statistics[2 * i], factor, sumA);
-                    LastPowers<L, V>(a, both, seenA, statistics[2 * i], factor, sumA);
-                    break;
-                }
-
-                int seenB = rows.Seen(r + i + 1);
-                Powers<L, V>(a, a + stride, both, statistics[2 * i], statistics[(2 * i) + 2], factor, sumA, sumA + 16);
-                LastPowers<L, V>(a, both, seenA, statistics[2 * i], factor, sumA);
-                LastPowers<L, V>(a + stride, both, seenB, statistics[(2 * i) + 2], factor, sumA + 16);
-            }
-
-            for (int i = 0; i < count; i++)
-            {
-                Vector512<float>.Zero.Store(row + ((rows.Seen(r + i) + 15) & -16));
-                statistics[1] = 1 / Join(sums + (i * 16));
-                statistics += 2;
-                row += stride;
-            }
+            Powers<L, V>(row, stride, count, rows.Seen(r), rows.Step, factor, statistics, lanes);
+            row += count * stride;
+            statistics += 2 * count;
         }
     }
 
-    // Methods of their own, so that everything in their loops has a register.
+    // A method of its own, so that everything in its loops has a register.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Powers<L, V>(float* a, float* b, int count, float shiftA, float shiftB, float factor, float* sumsA, float* sumsB)
+    private static void Powers<L, V>(float* row, nint stride, int count, int seen, int step, float factor, float* statistics, float* lanes)
         where L : struct, ILanes<V>
         where V : struct
     {
         V f = L.Broadcast(factor);
         V least = L.Broadcast(Least / factor);
-        V downA = L.Broadcast(shiftA);
-        V downB = L.Broadcast(shiftB);
-        for (int lane = 0; lane < 16; lane += L.Width)
+        for (float* end = statistics + (2 * count); statistics != end; statistics += 2)
         {
-            V sumA = L.Broadcast(0f);
-            V sumB = L.Broadcast(0f);
-            for (nint i = lane; i < count; i += 16)
-            {
-                V x = Power<L, V>(L.Subtract(L.Load(a + i), downA), f, least);
-                V y = Power<L, V>(L.Subtract(L.Load(b + i), downB), f, least);
-                L.Store(a + i, x);
-                L.Store(b + i, y);
-                sumA = L.Add(sumA, x);
-                sumB = L.Add(sumB, y);
-            }
-
-            L.Store(sumsA + lane, sumA);
-            L.Store(sumsB + lane, sumB);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Powers<L, V>(float* row, int count, float shift, float factor, float* sums)
-        where L : struct, ILanes<V>
-        where V : struct
-    {
-        V f = L.Broadcast(factor);
-        V least = L.Broadcast(Least / factor);
-        V down = L.Broadcast(shift);
-        for (int lane = 0; lane < 16; lane += L.Width)
-        {
-            V sum = L.Broadcast(0f);
-            for (nint i = lane; i < count; i += 16)
-            {
-                V x = Power<L, V>(L.Subtract(L.Load(row + i), down), f, least);
-                L.Store(row + i, x);
-                sum = L.Add(sum, x);
-            }
-
-            L.Store(sums + lane, sum);
-        }
-    }
-
-    // The positions from first, a multiple of 16, to seen, of which the last ones share a register with what the row does not see.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void LastPowers<L, V>(float* row, int first, int seen, float shift, float factor, float* sums)
-        where L : struct, ILanes<V>
-        where V : struct
-    {
-        V f = L.Broadcast(factor);
-        V least = L.Broadcast(Least / factor);
-        V down = L.Broadcast(shift);
-        for (; first < seen; first += 16)
-        {
+            V down = L.Broadcast(*statistics);
+            nint full = seen & -16;
             for (int lane = 0; lane < 16; lane += L.Width)
             {
-                V x = Power<L, V>(L.Subtract(L.Load(row + first + lane), down), f, least);
-                x = Seen<L, V>(lane, seen - first, x, 0f);
-                L.Store(row + first + lane, x);
-                L.Store(sums + lane, L.Add(L.Load(sums + lane), x));
+                V sum = L.Broadcast(0f);
+                for (nint i = lane; i < full; i += 16)
+                {
+                    V x = Power<L, V>(L.Subtract(L.Load(row + i), down), f, least);
+                    L.Store(row + i, x);
+                    sum = L.Add(sum, x);
+                }
+
+                // The last positions share a register with what the row does not see.
+                if (full < seen)
+                {
+                    float* last = row + full + lane;
+                    V x = Power<L, V>(L.Subtract(L.Load(last), down), f, least);
+                    x = Seen<L, V>(lane, (int)(seen - full), x, 0f);
+                    L.Store(last, x);
+                    sum = L.Add(sum, x);
+                }
+
+                L.Store(lanes + lane, sum);
             }
+
+            Vector512<float>.Zero.Store(row + ((seen + 15) & -16));
+            statistics[1] = 1 / Join(lanes);
+            row += stride;
+            seen += step;
         }
     }
 
@@ -255,7 +201,11 @@ internal static unsafe class AttentionSoftmax
             b = L.Max(x, b);
         }
 
-        Vector512.Create(float.NegativeInfinity).Store(lanes);
+        if (L.Width < 16)
+        {
+            Vector512.Create(float.NegativeInfinity).Store(lanes);
+        }
+
         L.Store(lanes, L.Max(L.Max(a, b), L.Max(c, d)));
         Vector128<float> most = Lanes128.Max(Lanes128.Max(Vector128.Load(lanes), Vector128.Load(lanes + 4)), Lanes128.Max(Vector128.Load(lanes + 8), Vector128.Load(lanes + 12)));
         most = Lanes128.Max(most, Vector128.Shuffle(most, Vector128.Create(2, 3, 0, 1)));

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace ElderManaged.Tensors;
 
 /// <summary>The products of attention, divided into tiles for the micro-kernels of <see cref="GemmKernels"/>.</summary>
@@ -11,6 +13,7 @@ internal static unsafe class AttentionTiles
     /// the diagonal are left out, and columns beyond what a row sees are undefined, as are up to 32 behind <paramref name="end"/>.
     /// What is wanted <paramref name="ahead"/> is fetched meanwhile.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Scores(SimdLevel level, in AttentionRows rows, float* x, nint rowStep, int depth, float* panel, int first, int end, float* scores, nint stride, ref AttentionAhead ahead)
     {
         TileWork work = Tile(rowStep, 1, panel, depth, stride, accumulate: false);
@@ -20,6 +23,7 @@ internal static unsafe class AttentionTiles
             int columns = Math.Min(Panel, Math.Min(end, rows.Seen(i + height - 1)) - first);
             if (columns > 0)
             {
+                work.Depth = depth;
                 ahead.Fetch(&work);
                 work.A = x + (i * rowStep);
                 work.C = scores + (i * stride) + first;
@@ -59,6 +63,7 @@ internal static unsafe class AttentionTiles
     }
 
     // The vectors of positions from start on; adds where they are not the first.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void AddMix(
         SimdLevel level, float* weights, nint stride, in AttentionRows rows, int start, in AttentionVectorRows vectors, int width, float* result, ref AttentionAhead ahead)
     {
@@ -105,6 +110,7 @@ internal static unsafe class AttentionTiles
     /// <param name="sums">Rows of whole panels.</param>
     /// <param name="accumulate">Adds to the sums instead of setting them.</param>
     /// <param name="ahead">What is fetched meanwhile.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void AddTransposed(
         SimdLevel level, float* weights, nint stride, int rows, int rowOf, int count, int heights, float* vectors, nint vectorStride, int width, float* sums, bool accumulate, ref AttentionAhead ahead)
     {

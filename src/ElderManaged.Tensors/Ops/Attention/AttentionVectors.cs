@@ -17,7 +17,7 @@ internal static unsafe class AttentionVectors
     /// <param name="step">From factor to factor.</param>
     /// <param name="target">The first row written.</param>
     /// <param name="targetStride">From row to row.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Scaled(float* x, nint stride, int width, int count, float* factors, int step, float* target, nint targetStride)
     {
         for (int r = 0; r < count; r++)
@@ -41,7 +41,7 @@ internal static unsafe class AttentionVectors
     }
 
     /// <summary>Adds rows to those at <paramref name="target"/>, or puts them there; nothing when that is null.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Deliver(float* x, nint stride, int width, int count, float* target, nint targetStride, bool add)
     {
         if (target == null)
