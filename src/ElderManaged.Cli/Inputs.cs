@@ -33,17 +33,22 @@ internal static class Inputs
         DefaultValueFactory = _ => DeviceKinds.Auto,
     };
 
+    public static Option<bool> TensorCores() => new("--tensor-cores")
+    {
+        Description = "Multiply by float16 and bfloat16 weights on the tensor cores of an NVIDIA GPU (SM_80 or later), which rounds activations to 16 bits.",
+    };
+
     /// <summary>
     /// Opens a device. Which GPU <c>auto</c> takes is said on standard error, and so is that it falls back to the processor though
-    /// there is a GPU; where there is none, nothing is said.
+    /// there is a GPU; where there is none, nothing is said. Where tensor cores were asked for, it is said whether they are used.
     /// </summary>
-    public static Device OpenDevice(string name, Terminal terminal)
+    public static Device OpenDevice(string name, bool tensorCores, Terminal terminal)
     {
         string? said = null;
         Device device;
         try
         {
-            device = Tensors.Device.Open(name, text => said = text);
+            device = Tensors.Device.Open(name, new DeviceOptions { TensorCores = tensorCores }, text => said = text);
         }
         catch (Exception exception) when (exception is DeviceException or ArgumentException)
         {
@@ -53,6 +58,12 @@ internal static class Inputs
         if (said is not null && (device != Tensors.Device.Cpu || DeviceCatalog.Discover().Any(report => report.Kind != DeviceKinds.Cpu && report.NotForAuto is null)))
         {
             terminal.Complain(said);
+        }
+
+        if (tensorCores)
+        {
+            string detail = device.Report.Details.FirstOrDefault(detail => detail.Name == DeviceReport.TensorCores).Value ?? "not used: the processor has none";
+            terminal.Complain($"Tensor cores: {detail}.");
         }
 
         return device;

@@ -26,13 +26,21 @@ public abstract class Device : IDisposable
     /// <summary>Bytes that this device's pool holds, in use or ready for use; constant in a steady loop.</summary>
     public abstract long AllocatedBytes { get; }
 
-    /// <summary>Opens a device.</summary>
+    /// <summary>Opens a device as it is by default.</summary>
     /// <param name="name">One of <see cref="DeviceKinds"/>; <c>auto</c> takes the best usable one and falls back to the processor.</param>
     /// <param name="say">Is told, in one sentence, what <c>auto</c> took and why, or that it fell back.</param>
     /// <exception cref="DeviceException">There is no such device, or it cannot be used; the message says why and what to do.</exception>
-    public static Device Open(string name, Action<string>? say = null)
+    public static Device Open(string name, Action<string>? say = null) => Open(name, new DeviceOptions(), say);
+
+    /// <summary>Opens a device.</summary>
+    /// <param name="name">One of <see cref="DeviceKinds"/>; <c>auto</c> takes the best usable one and falls back to the processor.</param>
+    /// <param name="options">How it shall compute. A device that cannot do what is asked for computes without it; its report says so.</param>
+    /// <param name="say">Is told, in one sentence, what <c>auto</c> took and why, or that it fell back.</param>
+    /// <exception cref="DeviceException">There is no such device, or it cannot be used; the message says why and what to do.</exception>
+    public static Device Open(string name, DeviceOptions options, Action<string>? say = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentNullException.ThrowIfNull(options);
         if (name == DeviceKinds.Cpu)
         {
             return Cpu;
@@ -45,7 +53,7 @@ public abstract class Device : IDisposable
 
         if (GpuFeature.IsSupported)
         {
-            return GpuDevices.Open(name, say);
+            return GpuDevices.Open(name, options, say);
         }
 
         if (name == DeviceKinds.Auto)
@@ -93,6 +101,18 @@ public abstract class Device : IDisposable
 
         internal override DeviceMemory Allocate(int length) => throw new InvalidOperationException("The processor computes in the host's memory.");
     }
+}
+
+/// <summary>How a device shall compute, see <see cref="Device.Open(string, DeviceOptions, Action{string}?)"/>.</summary>
+public sealed record DeviceOptions
+{
+    /// <summary>
+    /// Whether products of 16 rows or more with frozen float16 or bfloat16 weights take the tensor cores of an NVIDIA GPU, from
+    /// SM_80 on. It rounds activations and gradients to the weights' format as they enter a product; sums stay float32. Off by
+    /// default, since answers then differ from other devices' beyond rounding of float32, and a row alone may have other bits than
+    /// among many.
+    /// </summary>
+    public bool TensorCores { get; init; }
 }
 
 /// <summary>What went between host and device: numbers of copies and their bytes.</summary>

@@ -42,6 +42,17 @@ public sealed class DumpCommandTests
         Assert.Contains(".target sm_75", output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void TensorCoresAreWrittenForThoseThatHaveThem()
+    {
+        (int code, string output, _) = Run("TensorCoreGemm.Tiles(HalfNumbers, UprightSide)", "--ptx", "SM_75", "--ptx", "SM_90", "--opencl");
+        Assert.Equal(0, code);
+        Assert.Contains("uses tensor cores, which SM_75 has not", output, StringComparison.Ordinal);
+        Assert.Contains("uses tensor cores, which OpenCL has not", output, StringComparison.Ordinal);
+        Assert.Contains("mma.sync.aligned.m16n8k16", output, StringComparison.Ordinal);
+        Assert.DoesNotContain(".target sm_75", output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("No kernel has 'nothing-like-it'", "nothing-like-it", "--opencl")]
     [InlineData("--ptx is SM_1", "--ptx", "SM_1")]

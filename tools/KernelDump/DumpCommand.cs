@@ -71,10 +71,13 @@ public static class DumpCommand
         {
             foreach (CudaArchitecture architecture in architectures)
             {
-                Put(kernel, $"{architecture}.ptx", GpuKernelText.Ptx(context, kernel, architecture));
+                if (Supports(kernel, architecture))
+                {
+                    Put(kernel, $"{architecture}.ptx", GpuKernelText.Ptx(context, kernel, architecture));
+                }
             }
 
-            if (openCL)
+            if (openCL && Supports(kernel, null))
             {
                 Put(kernel, "cl", GpuKernelText.OpenCL(context, kernel));
             }
@@ -83,6 +86,17 @@ public static class DumpCommand
         if (folder is not null)
         {
             output.WriteLine($"{names.Count} files in {folder.FullName}");
+        }
+
+        bool Supports(MethodInfo kernel, CudaArchitecture? architecture)
+        {
+            bool supported = GpuKernelText.Supports(kernel, architecture);
+            if (!supported)
+            {
+                output.WriteLine($"// {GpuKernels.NameOf(kernel)} uses tensor cores, which {(architecture is null ? "OpenCL" : $"{architecture}")} has not.");
+            }
+
+            return supported;
         }
 
         void Put(MethodInfo kernel, string ending, string text)

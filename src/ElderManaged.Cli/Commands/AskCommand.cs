@@ -17,14 +17,15 @@ internal static class AskCommand
         Option<int> tokens = new("--max-tokens") { Description = "The most tokens of the answer.", DefaultValueFactory = _ => 20 };
         Option<int> threads = Inputs.Threads();
         Option<string> device = Inputs.Device();
+        Option<bool> tensorCores = Inputs.TensorCores();
         Option<bool> json = Inputs.Json();
-        Command command = new("ask", "Answers a prompt from an edited state and says whether it was in scope.") { prompt, model, state, tokens, threads, device, json };
+        Command command = new("ask", "Answers a prompt from an edited state and says whether it was in scope.") { prompt, model, state, tokens, threads, device, tensorCores, json };
         command.SetAction(parsed =>
         {
             Inputs.UseThreads(parsed.GetValue(threads));
             int most = Inputs.InRange("--max-tokens", parsed.GetValue(tokens), 1, int.MaxValue);
             string asked = parsed.GetValue(prompt)!;
-            using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, terminal);
+            using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, parsed.GetValue(tensorCores), terminal);
             ElderModel loaded = Inputs.LoadModel(parsed.GetValue(model)!, terminal, computing, parsed.GetValue(json));
             using EditorSession session = loaded.OpenSession(parsed.GetValue(state)!, cancellationToken);
             Answer answer = session.Ask(asked, most, cancellationToken);

@@ -31,11 +31,12 @@ internal static class DemoCommand
         Option<ulong> seed = Inputs.Seed();
         Option<int> threads = Inputs.Threads();
         Option<string> device = Inputs.Device();
+        Option<bool> tensorCores = Inputs.TensorCores();
         Option<bool> json = Inputs.Json();
         Option<string> report = new("--report") { Description = "The HTML file to write.", DefaultValueFactory = _ => "report.html" };
         Command command = new("demo", "Streams counterfactual edits into the small base model with every method and compares what comes of it.")
         {
-            model, edits, methods, seed, threads, device, json, report,
+            model, edits, methods, seed, threads, device, tensorCores, json, report,
         };
         command.SetAction(parsed =>
         {
@@ -47,7 +48,7 @@ internal static class DemoCommand
                 Inputs.OneOf("--methods", name, EditMethods.All);
             }
 
-            using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, terminal);
+            using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, parsed.GetValue(tensorCores), terminal);
             return Run(terminal, parsed.GetValue(model)!, computing, names, options, parsed.GetValue(json), Path.GetFullPath(parsed.GetValue(report)!), cancellationToken);
         });
         return command;

@@ -33,6 +33,8 @@ internal static class EditCommand
         public bool Evaluate { get; init; }
 
         public required string Device { get; init; }
+
+        public bool TensorCores { get; init; }
     }
 
     public static Command Create(Terminal terminal, CancellationToken cancellationToken)
@@ -53,11 +55,12 @@ internal static class EditCommand
         Option<ulong> seed = Inputs.Seed();
         Option<int> threads = Inputs.Threads();
         Option<string> device = Inputs.Device();
+        Option<bool> tensorCores = Inputs.TensorCores();
         Option<bool> resume = new("--resume") { Description = "Go on after the last finished batch of the state in --out." };
         Option<bool> json = Inputs.Json();
         Command command = new("edit", "Edits a model with the records of a file, evaluates it and saves the edited state.")
         {
-            model, edits, data, output, limit, preset, rate, iterations, batch, target, tasks, taskExamples, learnOnly, seed, threads, device, resume, json,
+            model, edits, data, output, limit, preset, rate, iterations, batch, target, tasks, taskExamples, learnOnly, seed, threads, device, tensorCores, resume, json,
         };
         command.SetAction(parsed =>
         {
@@ -77,6 +80,7 @@ internal static class EditCommand
                 TaskExamples = Inputs.InRange("--task-examples", parsed.GetValue(taskExamples), 1, int.MaxValue),
                 Evaluate = !parsed.GetValue(learnOnly),
                 Device = parsed.GetValue(device)!,
+                TensorCores = parsed.GetValue(tensorCores),
             };
             return Run(terminal, settings, cancellationToken);
         });
@@ -97,7 +101,7 @@ internal static class EditCommand
             ZsreTarget = settings.Target, Limit = (int)Math.Min(int.MaxValue, (long)settings.Limit + UneditedFacts), RequireRephrasing = true,
         });
         EditRecord[] edited = [.. dataset.Records.Take(settings.Limit)];
-        using Device device = Inputs.OpenDevice(settings.Device, terminal);
+        using Device device = Inputs.OpenDevice(settings.Device, settings.TensorCores, terminal);
         ElderModel model = Inputs.LoadModel(settings.Model, terminal, device, settings.Json);
         EditRequest[] requests = [.. edited.Select(r => r.Edit)];
         EditEvaluation evaluation = Evaluation(model, dataset, edited, settings);

@@ -21,10 +21,11 @@ internal static class GenerateCommand
         Option<bool> ignoreEnd = new("--ignore-end") { Description = "Go on past an end token." };
         Option<int> threads = Inputs.Threads();
         Option<string> device = Inputs.Device();
+        Option<bool> tensorCores = Inputs.TensorCores();
         Option<bool> json = Inputs.Json();
         Command command = new("generate", "Continues a text with the base model, without any edits.")
         {
-            prompt, model, tokens, temperature, topK, topP, seed, ignoreEnd, threads, device, json,
+            prompt, model, tokens, temperature, topK, topP, seed, ignoreEnd, threads, device, tensorCores, json,
         };
         command.SetAction(parsed =>
         {
@@ -38,7 +39,7 @@ internal static class GenerateCommand
                 Seed = parsed.GetValue(seed),
                 IgnoreEnd = parsed.GetValue(ignoreEnd),
             };
-            using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, terminal);
+            using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, parsed.GetValue(tensorCores), terminal);
             ElderModel loaded = Inputs.LoadModel(parsed.GetValue(model)!, terminal, computing, parsed.GetValue(json));
             PromptBatch batch = PromptBatch.OfBase(loaded.Transformer, [loaded.Encoder.EncodePrompt(parsed.GetValue(prompt)!)]);
             int[] ids = Generator.Generate(batch, options, cancellationToken: cancellationToken)[0];

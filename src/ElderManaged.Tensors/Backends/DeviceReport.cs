@@ -9,6 +9,9 @@ namespace ElderManaged.Tensors;
 /// <param name="Driver">The driver and its version; empty where there is none.</param>
 public sealed record DeviceReport(string Kind, string Name, bool Usable, string? Refusal, long MemoryBytes, string Driver)
 {
+    /// <summary>The name under which <see cref="Details"/> say whether tensor cores are used, and if not, why.</summary>
+    public const string TensorCores = "tensor cores";
+
     /// <summary>
     /// Where <c>auto</c> passes over a device that could be used: one sentence that says why (an OpenCL driver that computes on
     /// the processor is slower than the engine's own kernels); otherwise null.

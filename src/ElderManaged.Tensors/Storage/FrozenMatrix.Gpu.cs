@@ -49,7 +49,11 @@ public sealed partial class FrozenMatrix
         FrozenCopy copy = On(gpu);
         a.Weight = copy.View;
         a.Weight.Turned = turned ? 1 : 0;
-        if (copy.IsFloat)
+        if (TensorCoreGemm.Takes(gpu, a))
+        {
+            TensorCoreGemm.Multiply(gpu, a);
+        }
+        else if (copy.IsFloat)
         {
             GemmGpu.Multiply<FloatPanelOperand>(gpu, a);
         }

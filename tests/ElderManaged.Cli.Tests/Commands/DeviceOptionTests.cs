@@ -56,6 +56,21 @@ public sealed class DeviceOptionTests
     }
 
     [Fact]
+    public void TensorCoresAreOptionalEverywhereAndItIsSaidWhyTheyAreNotUsed()
+    {
+        Outcome plain = Elder.Run("generate", "a", "--model", Elder.Model, "--max-tokens", "4", "--device", "cpu");
+        Outcome asked = Elder.Run("generate", "a", "--model", Elder.Model, "--max-tokens", "4", "--device", "cpu", "--tensor-cores");
+        Assert.Equal((plain.Code, plain.Out), (asked.Code, asked.Out));
+        Assert.Contains("Tensor cores: not used: the processor has none.", asked.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("ensor cores", plain.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Commands))]
+    public void EveryCommandThatTakesADeviceTakesTensorCores(string[] command) =>
+        Assert.Contains("--tensor-cores", Elder.Run([.. command.TakeWhile(word => word[0] != '-'), "--help"]).Out, StringComparison.Ordinal);
+
+    [Fact]
     public void TheReportOfABenchNamesTheDevice()
     {
         Outcome outcome = Elder.Run("bench", "generate", "--shape", "tiny", "--prompt", "4", "--tokens", "3", "--device", "cpu", "--json");

@@ -25,10 +25,11 @@ internal static class BenchEditCommand
         Option<int> batches = new("--batches") { Description = "Timed batches.", DefaultValueFactory = _ => 1 };
         Option<int> threads = Inputs.Threads();
         Option<string> device = Inputs.Device();
+        Option<bool> tensorCores = Inputs.TensorCores();
         Option<bool> json = Inputs.Json();
         Command command = new("edit", "Times batches of four edits, and the loop's own matrix products alone.")
         {
-            shape, dtype, preset, iterations, batches, threads, device, json,
+            shape, dtype, preset, iterations, batches, threads, device, tensorCores, json,
         };
         command.SetAction(parsed =>
         {
@@ -36,7 +37,7 @@ internal static class BenchEditCommand
             Inputs.UseThreads(used);
             string name = parsed.GetValue(shape)!, format = parsed.GetValue(dtype)!, settings = Inputs.OneOf("--preset", parsed.GetValue(preset)!, Presets);
             int timed = Inputs.InRange("--batches", parsed.GetValue(batches), 1, 10_000);
-            using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, terminal);
+            using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, parsed.GetValue(tensorCores), terminal);
             TransformerModel model = BenchOptions.Make(terminal, name, format, computing);
             ElderOptions options = (settings == "paper" ? ElderOptions.Paper(model) : ElderOptions.Default(model)) with
             {

@@ -16,17 +16,18 @@ internal static class BenchGenerateCommand
         Option<int> tokens = new("--tokens") { Description = "New tokens.", DefaultValueFactory = _ => 64 };
         Option<int> threads = Inputs.Threads();
         Option<string> device = Inputs.Device();
+        Option<bool> tensorCores = Inputs.TensorCores();
         Option<bool> json = Inputs.Json();
         Command command = new("generate", "Times a prompt and the tokens after it, beside reading the weights once for each.")
         {
-            shape, dtype, prompt, tokens, threads, device, json,
+            shape, dtype, prompt, tokens, threads, device, tensorCores, json,
         };
         command.SetAction(parsed =>
         {
             Inputs.UseThreads(parsed.GetValue(threads));
             string name = parsed.GetValue(shape)!, format = parsed.GetValue(dtype)!;
             GenerateReport.Check(ModelShapes.Find(name), parsed.GetValue(prompt), parsed.GetValue(tokens));
-            using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, terminal);
+            using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, parsed.GetValue(tensorCores), terminal);
             TransformerModel model = BenchOptions.Make(terminal, name, format, computing);
             GenerateReport.Run(
                 terminal, $"{name} {format}", model, parsed.GetValue(prompt), parsed.GetValue(tokens), parsed.GetValue(threads), parsed.GetValue(json), cancellationToken);

@@ -12,11 +12,12 @@ internal static class BenchGpuCommand
     public static Command Create(Terminal terminal, CancellationToken cancellationToken)
     {
         Option<string> device = Inputs.Device();
+        Option<bool> tensorCores = Inputs.TensorCores();
         Option<bool> json = Inputs.Json();
-        Command command = new("gpu", "Times products, attention and elementwise ops on a GPU, beside its own peaks.") { device, json };
+        Command command = new("gpu", "Times products, attention and elementwise ops on a GPU, beside its own peaks.") { device, tensorCores, json };
         command.SetAction(parsed =>
         {
-            using Device gpu = Inputs.OpenDevice(parsed.GetValue(device)!, terminal);
+            using Device gpu = Inputs.OpenDevice(parsed.GetValue(device)!, parsed.GetValue(tensorCores), terminal);
             if (gpu == Device.Cpu)
             {
                 throw new UsageException("There is no GPU here that will do, so there is nothing to measure; 'elder doctor' says why. 'elder bench edit' and 'elder bench generate' measure the processor.");

@@ -15,12 +15,13 @@ internal static class BenchModelCommand
         Option<int> tokens = new("--tokens") { Description = "New tokens.", DefaultValueFactory = _ => 128 };
         Option<int> threads = Inputs.Threads();
         Option<string> device = Inputs.Device();
+        Option<bool> tensorCores = Inputs.TensorCores();
         Option<bool> json = Inputs.Json();
-        Command command = new("model", "Times a prompt and the tokens after it on a model of yours.") { model, prompt, tokens, threads, device, json };
+        Command command = new("model", "Times a prompt and the tokens after it on a model of yours.") { model, prompt, tokens, threads, device, tensorCores, json };
         command.SetAction(parsed =>
         {
             Inputs.UseThreads(parsed.GetValue(threads));
-            using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, terminal);
+            using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, parsed.GetValue(tensorCores), terminal);
             string given = parsed.GetValue(model)!, path = File.Exists(given) ? given : Inputs.FindModel(given);
             GenerateReport.Run(
                 terminal, path, TransformerModel.Load(path, new LoadOptions { Device = computing }), parsed.GetValue(prompt), parsed.GetValue(tokens), parsed.GetValue(threads),

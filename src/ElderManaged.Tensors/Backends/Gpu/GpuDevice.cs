@@ -8,7 +8,7 @@ namespace ElderManaged.Tensors;
 /// only reading numbers back waits for it.
 /// </summary>
 /// <remarks>Safe to use from several threads: what they ask for is put into one order.</remarks>
-internal sealed class GpuDevice : Device
+internal class GpuDevice : Device
 {
     private static int s_opened;
 
@@ -33,6 +33,9 @@ internal sealed class GpuDevice : Device
     public int Number { get; }
 
     public override DeviceReport Report { get; }
+
+    /// <summary>Whether products of many rows with 16-bit weights take tensor cores; they must be there.</summary>
+    public bool TensorCores { get; init; }
 
     public override long AllocatedBytes => pool.AllocatedBytes;
 
@@ -131,6 +134,10 @@ internal sealed class GpuDevice : Device
         Accelerator.Bind();
         return Accelerator;
     }
+
+    /// <summary>Compiles a kernel for this device. Call while holding <see cref="Gate"/>.</summary>
+    protected internal virtual Action<AcceleratorStream, KernelConfig, TArguments> Load<TArguments>(Action<TArguments> body)
+        where TArguments : struct => Accelerator.LoadKernel(body);
 
     /// <summary>Copies to the device. Call while holding <see cref="Gate"/>.</summary>
     public void CountUpload(long bytes) =>

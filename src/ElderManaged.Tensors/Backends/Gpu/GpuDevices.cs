@@ -17,8 +17,8 @@ internal static class GpuDevices
     /// <summary>What was found, usable or not; looked for once.</summary>
     public static IReadOnlyList<DeviceReport> Reports => [.. Found().Select(found => found.Report)];
 
-    /// <summary>Opens the first device of a kind, see <see cref="Device.Open"/>.</summary>
-    public static Device Open(string kind, Action<string>? say)
+    /// <summary>Opens the first device of a kind, see <see cref="Device.Open(string, DeviceOptions, Action{string}?)"/>.</summary>
+    public static Device Open(string kind, DeviceOptions options, Action<string>? say)
     {
         if (kind == DeviceKinds.Auto)
         {
@@ -43,7 +43,7 @@ internal static class GpuDevices
 
             try
             {
-                Device device = Create(Found().First(found => found.Report == taken));
+                Device device = Create(Found().First(found => found.Report == taken), options);
                 say?.Invoke($"{taken.Name} ({taken.Kind}) computes.");
                 return device;
             }
@@ -58,7 +58,7 @@ internal static class GpuDevices
         {
             if (found.Report.Kind == kind && found.Report.Usable)
             {
-                return Create(found);
+                return Create(found, options);
             }
         }
 
@@ -79,11 +79,12 @@ internal static class GpuDevices
     public static Context CreateContextWithoutDevices() => Context.Create(builder => Prepare(builder));
 
     /// <summary>Opens an accelerator of ILGPU as a device.</summary>
-    public static GpuDevice Create((DeviceReport Report, ILGPU.Runtime.Device Device) found)
+    public static GpuDevice Create((DeviceReport Report, ILGPU.Runtime.Device Device) found, DeviceOptions options)
     {
         try
         {
-            return new GpuDevice(found.Device.CreateAccelerator(s_context ?? throw new InvalidOperationException("Look for devices first.")), found.Report);
+            Accelerator accelerator = found.Device.CreateAccelerator(s_context ?? throw new InvalidOperationException("Look for devices first."));
+            return new GpuDevice(accelerator, Describe(found.Device, options.TensorCores)) { TensorCores = options.TensorCores && HasTensorCores(found.Device) };
         }
         catch (Exception failure) when (failure is AcceleratorException or CapabilityNotSupportedException or NotSupportedException)
         {
@@ -91,8 +92,8 @@ internal static class GpuDevices
         }
     }
 
-    /// <summary>What is known of a device, and whether it will do.</summary>
-    public static DeviceReport Describe(ILGPU.Runtime.Device device)
+    /// <summary>What is known of a device, and whether it will do; <paramref name="tensorCores"/>: whether they were asked for.</summary>
+    public static DeviceReport Describe(ILGPU.Runtime.Device device, bool tensorCores = false)
     {
         string? refusal = device.MaxNumThreadsPerGroup < GpuElementwise.GroupSize
             ? $"its groups have at most {device.MaxNumThreadsPerGroup} threads, the kernels need {GpuElementwise.GroupSize}."
@@ -107,7 +108,14 @@ internal static class GpuDevices
                 device.MemorySize,
                 $"CUDA driver {cuda.DriverVersion}")
             {
-                Details = [("architecture", $"{cuda.Architecture}"), ("multiprocessors", Number(device.NumMultiprocessors)), ("shared memory per group", Number(device.MaxSharedMemoryPerGroup))],
+                Details =
+                [
+                    ("architecture", $"{cuda.Architecture}"),
+                    ("multiprocessors", Number(device.NumMultiprocessors)),
+                    ("shared memory per group", Number(device.MaxSharedMemoryPerGroup)),
+                    (DeviceReport.TensorCores, !HasTensorCores(device) ? $"not used: {cuda.Architecture} is older than {TensorCore.Least}"
+                        : tensorCores ? "used for products of many rows with 16-bit weights" : "not used unless asked for"),
+                ],
             },
             CLDevice cl => DescribeOpenCL(cl, refusal),
             _ => new DeviceReport(DeviceKinds.Cpu, device.Name, refusal is null, refusal, device.MemorySize, "ILGPU's simulator"),
@@ -123,15 +131,18 @@ internal static class GpuDevices
         return new DeviceReport(DeviceKinds.OpenCL, cl.Name, refusal is null, refusal, cl.MemorySize, $"{cl.PlatformName} {cl.PlatformVersion}")
         {
             NotForAuto = processor ? "it computes on the processor, where the engine's own kernels are faster." : null,
-            Details = [("OpenCL C", $"{cl.CVersion}"), ("vendor", cl.VendorName), ("compute units", Number(cl.NumMultiprocessors)), ("shared memory per group", Number(cl.MaxSharedMemoryPerGroup))],
+            Details = [("OpenCL C", $"{cl.CVersion}"), ("vendor", cl.VendorName), ("compute units", Number(cl.NumMultiprocessors)), ("shared memory per group", Number(cl.MaxSharedMemoryPerGroup)), (DeviceReport.TensorCores, "not used: OpenCL does not reach them")],
         };
     }
+
+    private static bool HasTensorCores(ILGPU.Runtime.Device device) => device is CudaDevice cuda && cuda.Architecture >= TensorCore.Least;
 
     // What kernels are compiled with, for a device or as text.
     private static Context.Builder Prepare(Context.Builder builder)
     {
         builder.EnableAlgorithms().Optimize(OptimizationLevel.O2);
         GpuMath.Register(builder);
+        TensorCore.Register(builder);
         return builder;
     }
 

@@ -70,7 +70,7 @@ internal sealed class GpuKernel<TArguments>(Action<TArguments> body) : IGpuKerne
 
             try
             {
-                return compiled[gpu.Number] ??= gpu.Accelerator.LoadKernel(body);
+                return compiled[gpu.Number] ??= gpu.Load(body);
             }
             catch (Exception failure) when (failure is InternalCompilerException or AcceleratorException or NotSupportedException or CapabilityNotSupportedException)
             {

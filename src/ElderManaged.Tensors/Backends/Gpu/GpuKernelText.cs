@@ -35,6 +35,10 @@ internal static class GpuKernelText
         ];
     }
 
+    /// <summary>Whether a kernel can be compiled for an architecture; null stands for OpenCL.</summary>
+    public static bool Supports(MethodInfo kernel, CudaArchitecture? architecture) =>
+        !kernel.IsDefined(typeof(TensorCoreKernelAttribute)) || architecture >= TensorCore.Least;
+
     /// <summary>The PTX of a kernel.</summary>
     public static string Ptx(Context context, MethodInfo kernel, CudaArchitecture architecture)
     {

@@ -14,7 +14,7 @@ public sealed class PtxTests
         Assert.NotEmpty(kernels);
         foreach (MethodInfo kernel in kernels)
         {
-            foreach (CudaArchitecture architecture in PtxText.Architectures)
+            foreach (CudaArchitecture architecture in PtxText.Architectures.Where(architecture => GpuKernelText.Supports(kernel, architecture)))
             {
                 string ptx = PtxText.Of(kernel, architecture);
                 Assert.True(ptx.Contains(".entry", StringComparison.Ordinal), $"{GpuKernels.NameOf(kernel)} for {architecture}: no entry.");
@@ -22,6 +22,15 @@ public sealed class PtxTests
                 Assert.False(ptx.Contains(".local", StringComparison.Ordinal), $"{GpuKernels.NameOf(kernel)} for {architecture} keeps an array in local memory, which is as slow as global memory.");
             }
         }
+    }
+
+    [Fact]
+    public void OnlyTensorCoresNeedALaterArchitecture()
+    {
+        MethodInfo[] later = [.. PtxText.AllKernels().Where(kernel => !GpuKernelText.Supports(kernel, CudaArchitecture.SM_75))];
+        Assert.Equal(6, later.Length);
+        Assert.All(later, kernel => Assert.StartsWith("TensorCoreGemm.", GpuKernels.NameOf(kernel), StringComparison.Ordinal));
+        Assert.All(later, kernel => Assert.True(GpuKernelText.Supports(kernel, CudaArchitecture.SM_80) && !GpuKernelText.Supports(kernel, null)));
     }
 
     [Theory]
