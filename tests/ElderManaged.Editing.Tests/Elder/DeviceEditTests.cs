@@ -11,11 +11,16 @@ namespace ElderManaged.Editing.Tests.Elder;
 public sealed class DeviceEditTests
 {
     [OpenCLFact]
-    public void PaperBatchOnOpenCLIsTheProcessorsBatch() => SameBatch(ElderOptions.Paper(TinyModels.Gpt2) with { LearningRate = 1e-2f, Epsilon = 2, Seed = 1, Iterations = 5 });
+    public void PaperBatchOnOpenCLIsTheProcessorsBatch() => SameBatch(PaperOptions, TestDevices.OpenCL!);
 
     [OpenCLFact]
-    public void DefaultBatchOnOpenCLIsTheProcessorsBatch() => SameBatch(
-        ElderOptions.Default(TinyModels.Gpt2) with { LearningRate = 1e-2f, Iterations = 5, LeadingSentences = [[3, 4, 5], [6, 7, 8, 9]], Seed = 1 });
+    public void DefaultBatchOnOpenCLIsTheProcessorsBatch() => SameBatch(DefaultOptions, TestDevices.OpenCL!);
+
+    [Fact]
+    public void PaperBatchInPtxIsTheProcessorsBatch() => SameBatch(PaperOptions, TestDevices.Ptx);
+
+    [Fact]
+    public void DefaultBatchInPtxIsTheProcessorsBatch() => SameBatch(DefaultOptions, TestDevices.Ptx);
 
     [OpenCLFact]
     public void AnIterationOnOpenCLBringsBackLossesOnly()
@@ -38,10 +43,15 @@ public sealed class DeviceEditTests
         Assert.InRange(bytes, 1, 1024 + (layers * 4 * options.ActiveCount * sizeof(int)));
     }
 
-    private static void SameBatch(ElderOptions options)
+    private static ElderOptions PaperOptions => ElderOptions.Paper(TinyModels.Gpt2) with { LearningRate = 1e-2f, Epsilon = 2, Seed = 1, Iterations = 5 };
+
+    private static ElderOptions DefaultOptions =>
+        ElderOptions.Default(TinyModels.Gpt2) with { LearningRate = 1e-2f, Iterations = 5, LeadingSentences = [[3, 4, 5], [6, 7, 8, 9]], Seed = 1 };
+
+    private static void SameBatch(ElderOptions options, Device device)
     {
         EncodedEdit[] edits = TinyModels.Edits(1, 4);
-        ElderEditor expected = new(TinyModels.NewGpt2(Device.Cpu), options), found = new(TinyModels.NewGpt2(TestDevices.OpenCL!), options);
+        ElderEditor expected = new(TinyModels.NewGpt2(Device.Cpu), options), found = new(TinyModels.NewGpt2(device), options);
         EditBatchResult left = expected.Edit(edits), right = found.Edit(edits);
         Assert.Equal(left.Iterations, right.Iterations);
         Assert.InRange(Math.Abs(left.FinalLoss - right.FinalLoss) / left.FinalLoss, 0, 1e-4);

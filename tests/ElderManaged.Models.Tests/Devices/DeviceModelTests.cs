@@ -39,6 +39,15 @@ public sealed class DeviceModelTests
     [OpenCLFact]
     public void LlamaOnOpenCLGeneratesTheProcessorsTokens() => SameTokens(Configs[1], TestDevices.OpenCL!);
 
+    [Fact]
+    public void Gpt2InPtxHasTheProcessorsLossAndGradients() => SameLossAndGradients(Configs[0], TestDevices.Ptx);
+
+    [Fact]
+    public void LlamaInPtxHasTheProcessorsLossAndGradients() => SameLossAndGradients(Configs[1], TestDevices.Ptx);
+
+    [Fact]
+    public void LlamaInPtxGeneratesTheProcessorsTokens() => SameTokens(Configs[1], TestDevices.Ptx);
+
     // On a thread of its own, whose tapes are new: the pools of others hold what other tests needed, and let it go at some time.
     [OpenCLFact]
     public Task AForwardPassOnOpenCLBringsNothingBackAndASteadyLoopTakesNoMoreMemory() =>

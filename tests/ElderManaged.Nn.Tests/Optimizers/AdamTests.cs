@@ -41,14 +41,19 @@ public sealed class AdamTests
     }
 
     [OpenCLFact]
-    public void StepsOnOpenCLFollowTheProcessors()
+    public void StepsOnOpenCLFollowTheProcessors() => StepsFollowTheProcessors(TestDevices.OpenCL!);
+
+    [Fact]
+    public void StepsInPtxFollowTheProcessors() => StepsFollowTheProcessors(TestDevices.Ptx);
+
+    private static void StepsFollowTheProcessors(Device device)
     {
         Parameter[] here = [Draw("w", new Shape(3, 337), 1), Draw("b", new Shape(41), 2)];
         Parameter[] there = [Draw("w", new Shape(3, 337), 1), Draw("b", new Shape(41), 2)];
         (Adam expected, Adam found) = (new(here, Options), new(there, Options));
         foreach (Parameter parameter in there)
         {
-            parameter.Value.MoveTo(TestDevices.OpenCL!);
+            parameter.Value.MoveTo(device);
         }
 
         for (int step = 1; step <= 6; step++)
@@ -60,7 +65,7 @@ public sealed class AdamTests
                 there[i].Value.ZeroGrad();
                 g.CopyTo(here[i].Value.GradSink().Span);
                 g.CopyTo(there[i].Value.GradSink().Span);
-                there[i].Value.Grad!.MoveTo(TestDevices.OpenCL!);
+                there[i].Value.Grad!.MoveTo(device);
             }
 
             double norm = expected.GradientNorm();
@@ -71,8 +76,8 @@ public sealed class AdamTests
 
         for (int i = 0; i < here.Length; i++)
         {
-            Assert.Equal(TestDevices.OpenCL, there[i].Value.Device);
-            Assert.Equal(TestDevices.OpenCL, found.Moments.ElementAt(i).Second.Device);
+            Assert.Equal(device, there[i].Value.Device);
+            Assert.Equal(device, found.Moments.ElementAt(i).Second.Device);
             OpChecks.AssertClose(Doubles(here[i].Value), there[i].Value.ReadOnlySpan, 1e-6, here[i].Name);
             OpChecks.AssertClose(Doubles(expected.Moments.ElementAt(i).First), found.Moments.ElementAt(i).First.ReadOnlySpan, 1e-6, "first moments");
             OpChecks.AssertClose(Doubles(expected.Moments.ElementAt(i).Second), found.Moments.ElementAt(i).Second.ReadOnlySpan, 1e-6, "second moments");

@@ -26,6 +26,16 @@ public sealed class FrozenMatrixOnDeviceTests
         Same(TestDevices.Simulator, StoredNumbers.Q4_1, 5, outputs: 9, inputs: 32);
     }
 
+    [Fact]
+    public void InPtx()
+    {
+        foreach (StoredNumbers numbers in Enum.GetValues<StoredNumbers>())
+        {
+            Same(TestDevices.Ptx, numbers, 3, outputs: 67, BlocksOfInputs(numbers, 66));
+            Same(TestDevices.Ptx, numbers, 70, outputs: 67, BlocksOfInputs(numbers, 18));
+        }
+    }
+
     // Odd inputs leave half of a word empty; infinite and undefined halves stay what they are.
     [OpenCLFact]
     public void OddInputsAndSpecialHalvesOnOpenCL()

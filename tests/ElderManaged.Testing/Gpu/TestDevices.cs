@@ -1,7 +1,9 @@
 using System.Runtime.InteropServices;
 using ElderManaged.Tensors;
+using ElderManaged.Testing.Ptx;
 using ILGPU;
 using ILGPU.Runtime.CPU;
+using ILGPU.Runtime.Cuda;
 using ILGPU.Runtime.OpenCL;
 using Device = ElderManaged.Tensors.Device;
 
@@ -21,6 +23,8 @@ public static class TestDevices
     private static readonly Lazy<Context> Everything = new(CreateContext);
     private static readonly Lazy<Device?> FirstOpenCL = new(OpenOpenCL);
     private static readonly Lazy<Device> Simulated = new(OpenSimulator);
+    private static readonly Lazy<Device> Interpreted = new(() => new PtxDevice(CudaArchitecture.SM_80));
+    private static readonly Lazy<Device> InterpretedWithTensorCores = new(() => new PtxDevice(CudaArchitecture.SM_80) { TensorCores = true });
 
     /// <summary>The OpenCL device, or null where no driver is installed.</summary>
     public static Device? OpenCL => FirstOpenCL.Value;
@@ -30,6 +34,12 @@ public static class TestDevices
 
     /// <summary>ILGPU's simulator: slow, for tiny shapes; shows errors of indexing that a driver hides.</summary>
     public static Device Simulator => Simulated.Value;
+
+    /// <summary>Runs the kernels' PTX, see <see cref="PtxDevice"/>: for small shapes.</summary>
+    public static Device Ptx => Interpreted.Value;
+
+    /// <summary>The same with tensor cores.</summary>
+    public static Device PtxWithTensorCores => InterpretedWithTensorCores.Value;
 
     /// <summary>The context of both, for compiling kernels to text.</summary>
     public static Context Context => Everything.Value;

@@ -14,6 +14,10 @@ public sealed class AttentionTests
         Draw(random, random.Next(4) switch { 0 => 16, 1 => 1 + random.Next(9), 2 => 129 + random.Next(128), _ => 17 + random.Next(112) }, 4, 45)), cases: 24);
 
     [Fact]
+    public void InPtx() => OpChecks.HoldsOn(TestDevices.Ptx, new OpCase("Attention", random =>
+        Draw(random, random.Next(4) switch { 0 => 16, 1 => 1 + random.Next(9), 2 => 129 + random.Next(128), _ => 17 + random.Next(112) }, 4, 45)), cases: 3);
+
+    [Fact]
     public void OnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, new OpCase("Attention", random => Draw(random, 3, 1, 3)), cases: 1);
 
     private static OpInstance Draw(RandomSource random, int width, int maxCount, int maxLength)

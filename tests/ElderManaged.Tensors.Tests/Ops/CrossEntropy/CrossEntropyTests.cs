@@ -24,6 +24,9 @@ public sealed class CrossEntropyTests
     public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, Case(20, 3000));
 
     [Fact]
+    public void InPtx() => OpChecks.HoldsOn(TestDevices.Ptx, Case(20, 3000), cases: 3);
+
+    [Fact]
     public void OnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, Case(2, 40), cases: 1);
 
     [OpenCLFact]

@@ -24,6 +24,9 @@ public sealed class AddBiasTests
     public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("AddBias", random => Draw(random, 1 + random.Next(300), 1 + random.Next(700))));
 
     [Fact]
+    public void InPtx() => OpChecks.HoldsOn(TestDevices.Ptx, new OpCase("AddBias", random => Draw(random, 1 + random.Next(300), 1 + random.Next(700))), cases: 3);
+
+    [Fact]
     public void OnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, new OpCase("AddBias", random => Draw(random, 1 + random.Next(70), 1 + random.Next(30))), cases: 2);
 
     [Fact]

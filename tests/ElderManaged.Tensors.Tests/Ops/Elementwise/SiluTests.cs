@@ -20,6 +20,9 @@ public sealed class SiluTests
     public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("Silu", random => Draw(random, new Shape(1 + random.Next(5), 1 + random.Next(1700)))));
 
     [Fact]
+    public void InPtx() => OpChecks.HoldsOn(TestDevices.Ptx, new OpCase("Silu", random => Draw(random, new Shape(1 + random.Next(5), 1 + random.Next(1700)))), cases: 3);
+
+    [Fact]
     public void OnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, new OpCase("Silu", random => Draw(random, new Shape(1 + random.Next(5), 1 + random.Next(70)))), cases: 2);
 
     [Fact]

@@ -26,6 +26,9 @@ public sealed class EmbeddingTests
     public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, EmbeddingCase);
 
     [Fact]
+    public void InPtx() => OpChecks.HoldsOn(TestDevices.Ptx, EmbeddingCase, cases: 3);
+
+    [Fact]
     public void OnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, EmbeddingCase, cases: 2);
 
     [Theory]

@@ -13,8 +13,14 @@ public sealed class LinearTests
     [OpenCLFact]
     public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("Linear", random => Draw(random, frozen: false, largest: 150)), cases: 16);
 
+    [Fact]
+    public void InPtx() => OpChecks.HoldsOn(TestDevices.Ptx, new OpCase("Linear", random => Draw(random, frozen: false, largest: 150)), cases: 3);
+
     [OpenCLFact]
     public void FrozenOnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("Linear (frozen)", random => Draw(random, frozen: true, largest: 150)), cases: 16);
+
+    [Fact]
+    public void FrozenInPtx() => OpChecks.HoldsOn(TestDevices.Ptx, new OpCase("Linear (frozen)", random => Draw(random, frozen: true, largest: 150)), cases: 3);
 
     [Fact]
     public void OnTheSimulator()

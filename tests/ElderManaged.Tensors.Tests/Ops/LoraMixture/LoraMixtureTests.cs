@@ -11,6 +11,9 @@ public sealed class LoraMixtureTests
     public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("LoraMixture", random => Draw(random)), cases: 24);
 
     [Fact]
+    public void InPtx() => OpChecks.HoldsOn(TestDevices.Ptx, new OpCase("LoraMixture", random => Draw(random)), cases: 3);
+
+    [Fact]
     public void OnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, new OpCase("LoraMixture", random => Draw(random, widest: 5)), cases: 1);
 
     private static OpInstance Draw(RandomSource random, int widest = 300)

@@ -11,8 +11,14 @@ public sealed class MatMulTests
     [OpenCLFact]
     public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("MatMul", random => Draw(random, random.Next(3) == 0 ? 5 : 160)), cases: 16);
 
+    [Fact]
+    public void InPtx() => OpChecks.HoldsOn(TestDevices.Ptx, new OpCase("MatMul", random => Draw(random, random.Next(3) == 0 ? 5 : 160)), cases: 3);
+
     [OpenCLFact]
     public void OnOpenCLAFewRowsOfALongSum() => OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("MatMul", random => Draw(random, 300, most: 4)), cases: 16);
+
+    [Fact]
+    public void InPtxAFewRowsOfALongSum() => OpChecks.HoldsOn(TestDevices.Ptx, new OpCase("MatMul", random => Draw(random, 300, most: 4)), cases: 3);
 
     [Fact]
     public void OnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, new OpCase("MatMul", random => Draw(random, 20)), cases: 1);

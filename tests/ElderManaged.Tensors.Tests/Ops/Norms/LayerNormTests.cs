@@ -29,6 +29,9 @@ public sealed class LayerNormTests
     public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("LayerNorm", random => Draw(random, 1 + random.Next(90), 1 + random.Next(900))));
 
     [Fact]
+    public void InPtx() => OpChecks.HoldsOn(TestDevices.Ptx, new OpCase("LayerNorm", random => Draw(random, 1 + random.Next(90), 1 + random.Next(900))), cases: 3);
+
+    [Fact]
     public void OnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, new OpCase("LayerNorm", random => Draw(random, 2, 1 + random.Next(30))), cases: 1);
 
     [Fact]

@@ -30,6 +30,9 @@ public sealed class PickColumnsTests
     public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("PickColumns", random => Draw(random, 1 + random.Next(700), 1 + random.Next(40), 1 + random.Next(6))));
 
     [Fact]
+    public void InPtx() => OpChecks.HoldsOn(TestDevices.Ptx, new OpCase("PickColumns", random => Draw(random, 1 + random.Next(700), 1 + random.Next(40), 1 + random.Next(6))), cases: 3);
+
+    [Fact]
     public void OnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, new OpCase("PickColumns", random => Draw(random, 1 + random.Next(7), 1 + random.Next(40), 1 + random.Next(6))), cases: 2);
 
     [Fact]

@@ -32,10 +32,16 @@ public sealed class SumTests
     public void SumOnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("Sum", random => DrawSum(random, new Shape(1 + random.Next(5), 1 + random.Next(9000)))));
 
     [Fact]
+    public void SumInPtx() => OpChecks.HoldsOn(TestDevices.Ptx, new OpCase("Sum", random => DrawSum(random, new Shape(1 + random.Next(5), 1 + random.Next(9000)))), cases: 3);
+
+    [Fact]
     public void SumOnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, new OpCase("Sum", random => DrawSum(random, new Shape(1 + random.Next(5), 1 + random.Next(70)))), cases: 2);
 
     [OpenCLFact]
     public void MeanOnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("Mean", random => DrawMean(random, new Shape(1 + random.Next(5), 1 + random.Next(9000)))));
+
+    [Fact]
+    public void MeanInPtx() => OpChecks.HoldsOn(TestDevices.Ptx, new OpCase("Mean", random => DrawMean(random, new Shape(1 + random.Next(5), 1 + random.Next(9000)))), cases: 3);
 
     [Fact]
     public void MeanOnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, new OpCase("Mean", random => DrawMean(random, new Shape(1 + random.Next(5), 1 + random.Next(70)))), cases: 2);

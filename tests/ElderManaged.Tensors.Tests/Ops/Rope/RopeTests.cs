@@ -37,6 +37,10 @@ public sealed class RopeTests
         random, 1 + random.Next(40), 1 + random.Next(4), 2 * (1 + random.Next(40)), random.Next(2) == 0, random.Next(2) == 0)));
 
     [Fact]
+    public void InPtx() => OpChecks.HoldsOn(TestDevices.Ptx, new OpCase("Rope", random => Draw(
+        random, 1 + random.Next(40), 1 + random.Next(4), 2 * (1 + random.Next(40)), random.Next(2) == 0, random.Next(2) == 0)), cases: 3);
+
+    [Fact]
     public void OnTheSimulator() => OpChecks.HoldsOn(
         TestDevices.Simulator, new OpCase("Rope", random => Draw(random, 3, 2, 6, random.Next(2) == 0, random.Next(2) == 0)), cases: 2);
 

@@ -25,6 +25,9 @@ public sealed class RowsTests
     public void GatherRowsOnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, GatherRowsCase);
 
     [Fact]
+    public void GatherRowsInPtx() => OpChecks.HoldsOn(TestDevices.Ptx, GatherRowsCase, cases: 3);
+
+    [Fact]
     public void GatherRowsOnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, GatherRowsCase, cases: 2);
 
     private static OpCase ScatterRowsCase => new("ScatterRows", random =>
@@ -46,6 +49,9 @@ public sealed class RowsTests
 
     [OpenCLFact]
     public void ScatterRowsOnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, ScatterRowsCase);
+
+    [Fact]
+    public void ScatterRowsInPtx() => OpChecks.HoldsOn(TestDevices.Ptx, ScatterRowsCase, cases: 3);
 
     [Fact]
     public void ScatterRowsOnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, ScatterRowsCase, cases: 2);

@@ -21,6 +21,10 @@ public sealed class SoftmaxTests
         OpChecks.HoldsOn(TestDevices.OpenCL, new OpCase("Softmax", random => Draw(random, new Shape(1 + random.Next(5), 1 + random.Next(1700)))));
 
     [Fact]
+    public void InPtx() =>
+        OpChecks.HoldsOn(TestDevices.Ptx, new OpCase("Softmax", random => Draw(random, new Shape(1 + random.Next(5), 1 + random.Next(1700)))), cases: 3);
+
+    [Fact]
     public void OnTheSimulator() =>
         OpChecks.HoldsOn(TestDevices.Simulator, new OpCase("Softmax", random => Draw(random, new Shape(2, 1 + random.Next(50)))), cases: 1);
 

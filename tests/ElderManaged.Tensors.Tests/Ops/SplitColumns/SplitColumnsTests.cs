@@ -25,6 +25,9 @@ public sealed class SplitColumnsTests
     public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, SplitColumnsCase);
 
     [Fact]
+    public void InPtx() => OpChecks.HoldsOn(TestDevices.Ptx, SplitColumnsCase, cases: 3);
+
+    [Fact]
     public void OnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, SplitColumnsCase, cases: 2);
 
     [Fact]

@@ -26,7 +26,12 @@ public sealed class TopKTests
     }
 
     [OpenCLFact]
-    public void RowsOnOpenCLEqualTheProcessors()
+    public void RowsOnOpenCLEqualTheProcessors() => RowsEqualTheProcessors(TestDevices.OpenCL!);
+
+    [Fact]
+    public void RowsInPtxEqualTheProcessors() => RowsEqualTheProcessors(TestDevices.Ptx);
+
+    private static void RowsEqualTheProcessors(Device device)
     {
         RandomSource random = new(9);
         Tensor x = new(new Shape(7, 601));
@@ -39,17 +44,17 @@ public sealed class TopKTests
         x[3, 500] = float.NaN;
         int[] expected = new int[7 * 601];
         TopK.SelectOfRows(x, 601, expected);
-        x.MoveTo(TestDevices.OpenCL!);
+        x.MoveTo(device);
         int[] found = new int[7 * 601];
         TopK.SelectOfRows(x, 601, found);
         Assert.Equal(expected, found);
-        Assert.Equal(TestDevices.OpenCL, x.Device);
+        Assert.Equal(device, x.Device);
         Assert.Throws<ArgumentException>(() => Op.ArgMaxOfRows(x, new int[7]));
 
         Tensor y = LinearTests.Random(random, new Shape(5, 50_257));
         (int[] largest, int[] sameOnDevice) = (new int[5], new int[5]);
         Op.ArgMaxOfRows(y, largest);
-        y.MoveTo(TestDevices.OpenCL!);
+        y.MoveTo(device);
         Op.ArgMaxOfRows(y, sameOnDevice);
         Assert.Equal(largest, sameOnDevice);
     }

@@ -23,6 +23,9 @@ public sealed class ReshapeTests
     public void ReshapeOnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, ReshapeCase);
 
     [Fact]
+    public void ReshapeInPtx() => OpChecks.HoldsOn(TestDevices.Ptx, ReshapeCase, cases: 3);
+
+    [Fact]
     public void ReshapeOnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, ReshapeCase, cases: 2);
 
     private static OpCase SliceRowsCase => new("SliceRows", random =>
@@ -47,6 +50,9 @@ public sealed class ReshapeTests
 
     [OpenCLFact]
     public void SliceRowsOnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, SliceRowsCase);
+
+    [Fact]
+    public void SliceRowsInPtx() => OpChecks.HoldsOn(TestDevices.Ptx, SliceRowsCase, cases: 3);
 
     [Fact]
     public void SliceRowsOnTheSimulator() => OpChecks.HoldsOn(TestDevices.Simulator, SliceRowsCase, cases: 2);
