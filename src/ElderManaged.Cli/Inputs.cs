@@ -35,7 +35,7 @@ internal static class Inputs
 
     public static Option<bool> TensorCores() => new("--tensor-cores")
     {
-        Description = "Multiply by float16 and bfloat16 weights on the tensor cores of an NVIDIA GPU (SM_80 or later), which rounds activations to 16 bits.",
+        Description = "Multiply by weights that are not float32 on the tensor cores of an NVIDIA GPU (SM_80 or later), which rounds activations to 16 bits.",
     };
 
     /// <summary>

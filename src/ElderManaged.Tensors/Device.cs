@@ -107,10 +107,10 @@ public abstract class Device : IDisposable
 public sealed record DeviceOptions
 {
     /// <summary>
-    /// Whether products of 16 rows or more with frozen float16 or bfloat16 weights take the tensor cores of an NVIDIA GPU, from
-    /// SM_80 on. It rounds activations and gradients to the weights' format as they enter a product; sums stay float32. Off by
-    /// default, since answers then differ from other devices' beyond rounding of float32, and a row alone may have other bits than
-    /// among many.
+    /// Whether products of 16 rows or more with frozen weights, float32 apart, take the tensor cores of an NVIDIA GPU, from SM_80 on.
+    /// It rounds activations and gradients to 16 bits as they enter a product, bfloat16 where the weights are, otherwise float16, and
+    /// so are the weights of block formats (Q8_0 and the like); sums stay float32. Off by default, since answers then differ from
+    /// other devices' beyond rounding of float32, and a row alone may have other bits than among many.
     /// </summary>
     public bool TensorCores { get; init; }
 }

@@ -45,7 +45,7 @@ public sealed class DumpCommandTests
     [Fact]
     public void TensorCoresAreWrittenForThoseThatHaveThem()
     {
-        (int code, string output, _) = Run("TensorCoreGemm.Tiles(HalfNumbers, UprightSide)", "--ptx", "SM_75", "--ptx", "SM_90", "--opencl");
+        (int code, string output, _) = Run("TensorCoreGemm.Tiles(HalfNumbers, UprightSide, PlainPairs)", "--ptx", "SM_75", "--ptx", "SM_90", "--opencl");
         Assert.Equal(0, code);
         Assert.Contains("uses tensor cores, which SM_75 has not", output, StringComparison.Ordinal);
         Assert.Contains("uses tensor cores, which OpenCL has not", output, StringComparison.Ordinal);

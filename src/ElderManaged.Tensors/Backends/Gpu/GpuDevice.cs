@@ -34,7 +34,7 @@ internal class GpuDevice : Device
 
     public override DeviceReport Report { get; }
 
-    /// <summary>Whether products of many rows with 16-bit weights take tensor cores; they must be there.</summary>
+    /// <summary>Whether products of many rows with frozen weights take tensor cores; they must be there.</summary>
     public bool TensorCores { get; init; }
 
     public override long AllocatedBytes => pool.AllocatedBytes;

@@ -114,7 +114,7 @@ internal static class GpuDevices
                     ("multiprocessors", Number(device.NumMultiprocessors)),
                     ("shared memory per group", Number(device.MaxSharedMemoryPerGroup)),
                     (DeviceReport.TensorCores, !HasTensorCores(device) ? $"not used: {cuda.Architecture} is older than {TensorCore.Least}"
-                        : tensorCores ? "used for products of many rows with 16-bit weights" : "not used unless asked for"),
+                        : tensorCores ? "used for products of many rows with frozen weights that are not float32" : "not used unless asked for"),
                 ],
             },
             CLDevice cl => DescribeOpenCL(cl, refusal),

@@ -5,8 +5,9 @@ using ILGPU.Runtime;
 namespace ElderManaged.Tensors;
 
 /// <summary>
-/// Products of many rows with a frozen float16 or bfloat16 weight on tensor cores, y = x·Wᵀ and dx = dy·W: the rows are rounded
-/// to the weight's format, which is what makes this an option (<see cref="DeviceOptions.TensorCores"/>); sums are float32.
+/// Products of many rows with a frozen weight on tensor cores, y = x·Wᵀ and dx = dy·W: the rows are rounded to the weight's 16-bit
+/// format, and codes of blocks with their scales to float16, which is what makes this an option
+/// (<see cref="DeviceOptions.TensorCores"/>); sums are float32.
 /// </summary>
 /// <remarks>
 /// <para>
@@ -49,28 +50,32 @@ internal static class TensorCoreGemm
     // The exponent of a row's largest number after scaling, and float32's exponents.
     private const int LargestExponent = 14, Bias = 127, SpecialExponent = 255, MantissaBits = 23;
 
-    /// <summary>Whether a product comes here: many rows of an open device's option, and a 16-bit weight, whose inputs come in pairs.</summary>
+    /// <summary>Whether a product comes here: the device's option, many rows, and a weight in words (not float32), whose inputs come in pairs.</summary>
     public static bool Takes(GpuDevice gpu, in GemmArguments product) =>
-        gpu.TensorCores && product.M >= LeastRows && product.Weight.Bits == 16 && product.Weight.Inputs % 2 == 0;
+        gpu.TensorCores && product.M >= LeastRows && product.Weight.Bits > 0 && product.Weight.Inputs % 2 == 0;
 
     /// <summary>C = A·B of rows of A with a frozen B.</summary>
     public static void Multiply(GpuDevice gpu, in GemmArguments product)
     {
-        if (product.Weight.IsBFloat != 0)
+        FrozenView w = product.Weight;
+        if (w.IsBFloat != 0)
         {
-            Multiply<BFloatNumbers>(gpu, product);
+            Multiply(gpu, product, Kernels<BFloatNumbers>.Round, w.Turned != 0 ? Kernels<BFloatNumbers>.TilesTurned : Kernels<BFloatNumbers>.Tiles);
+        }
+        else if (w.GroupLength == 0)
+        {
+            Multiply(gpu, product, Kernels<HalfNumbers>.Round, w.Turned != 0 ? Kernels<HalfNumbers>.TilesTurned : Kernels<HalfNumbers>.Tiles);
         }
         else
         {
-            Multiply<HalfNumbers>(gpu, product);
+            Multiply(gpu, product, Kernels<HalfNumbers>.Round, w.Turned != 0 ? BlockKernels.TilesTurned : BlockKernels.Tiles);
         }
     }
 
-    private static void Multiply<TNumbers>(GpuDevice gpu, in GemmArguments product)
-        where TNumbers : struct, ITensorNumbers
+    private static void Multiply(GpuDevice gpu, in GemmArguments product, GpuKernel<TensorCoreArguments> round, GpuKernel<TensorCoreArguments> tile)
     {
         int tiles = (product.M + Rows - 1) / Rows;
-        int slices = ((product.K + 1) / 2 + Pairs - 1) / Pairs;
+        int slices = (((product.K + 1) / 2) + Pairs - 1) / Pairs;
         int words = tiles * Rows * slices * Pairs; // rows up to a whole tile are read, but what they give is not kept
         TensorCoreArguments a = new() { Product = product, Slices = slices };
         lock (gpu.Gate)
@@ -79,9 +84,8 @@ internal static class TensorCoreGemm
             ArrayView<float> scratch = gpu.Scratch(sizeof(float) * ((long)words + product.M));
             a.Words = scratch.SubView(0, words).Cast<FourWords>();
             a.Scales = scratch.SubView(words, product.M);
-            Kernels<TNumbers>.Round.Launch(gpu, product.M, Threads, a);
-            (product.Weight.Turned != 0 ? Kernels<TNumbers>.TilesTurned : Kernels<TNumbers>.Tiles).Launch(
-                gpu, new Index3D((product.N + Columns - 1) / Columns, tiles, 1), new Index3D(Threads, 1, 1), a);
+            round.Launch(gpu, product.M, Threads, a);
+            tile.Launch(gpu, new Index3D((product.N + Columns - 1) / Columns, tiles, 1), new Index3D(Threads, 1, 1), a);
         }
     }
 
@@ -125,9 +129,10 @@ internal static class TensorCoreGemm
     }
 
     [TensorCoreKernel]
-    internal static void Tiles<TNumbers, TSide>(TensorCoreArguments a)
+    internal static void Tiles<TNumbers, TSide, TPairs>(TensorCoreArguments a)
         where TNumbers : struct, ITensorNumbers
         where TSide : struct, ITensorSide
+        where TPairs : struct, ITensorPairs
     {
         ArrayView<FourWords> leftFours = SharedMemory.Allocate<FourWords>(2 * LeftWords / 4).AsAligned16();
         ArrayView<FourWords> rightFours = SharedMemory.Allocate<FourWords>(2 * RightWords / 4).AsAligned16();
@@ -148,14 +153,14 @@ internal static class TensorCoreGemm
         SumFragment c00 = default, c01 = default, c02 = default, c03 = default;
         SumFragment c10 = default, c11 = default, c12 = default, c13 = default;
         leftFours[ownLeft] = a.Words[source];
-        TSide.Put(rightFours, 0, thread, TSide.Fetch(a.Product.Weight, 0, column, thread, 0), TSide.Fetch(a.Product.Weight, 0, column, thread, 1));
+        TSide.Put(rightFours, 0, thread, TSide.Fetch<TPairs>(a.Product.Weight, 0, column, thread, 0), TSide.Fetch<TPairs>(a.Product.Weight, 0, column, thread, 1));
         Group.Barrier();
         for (int slice = 0; slice < a.Slices; slice++)
         {
             int next = IntrinsicMath.Min(slice + 1, a.Slices - 1); // after the last, it once more: nobody takes it
             FourWords nextLeft = a.Words[source + (next * (Pairs / 4))];
-            FourWords nextRight = TSide.Fetch(a.Product.Weight, next * Pairs, column, thread, 0);
-            FourWords nextRightToo = TSide.Fetch(a.Product.Weight, next * Pairs, column, thread, 1);
+            FourWords nextRight = TSide.Fetch<TPairs>(a.Product.Weight, next * Pairs, column, thread, 0);
+            FourWords nextRightToo = TSide.Fetch<TPairs>(a.Product.Weight, next * Pairs, column, thread, 1);
 
             int now = slice & 1;
             for (int p = 0; p < Pairs; p += TensorCore.Depth / 2)
@@ -238,26 +243,34 @@ internal static class TensorCoreGemm
         }
     }
 
-    /// <summary>The kernels for one format.</summary>
+    /// <summary>The kernels for one 16-bit format.</summary>
     internal static class Kernels<TNumbers>
         where TNumbers : struct, ITensorNumbers
     {
         public static readonly GpuKernel<TensorCoreArguments> Round = new(RoundRow<TNumbers>);
-        public static readonly GpuKernel<TensorCoreArguments> Tiles = new(Tiles<TNumbers, UprightSide>);
-        public static readonly GpuKernel<TensorCoreArguments> TilesTurned = new(Tiles<TNumbers, TurnedSide>);
+        public static readonly GpuKernel<TensorCoreArguments> Tiles = new(Tiles<TNumbers, UprightSide, PlainPairs>);
+        public static readonly GpuKernel<TensorCoreArguments> TilesTurned = new(Tiles<TNumbers, TurnedSide, PlainPairs>);
+    }
+
+    /// <summary>The kernels for formats of blocks.</summary>
+    internal static class BlockKernels
+    {
+        public static readonly GpuKernel<TensorCoreArguments> Tiles = new(Tiles<HalfNumbers, UprightSide, BlockPairs>);
+        public static readonly GpuKernel<TensorCoreArguments> TilesTurned = new(Tiles<HalfNumbers, TurnedSide, BlockPairs>);
     }
 
     /// <summary>y = x·Wᵀ: k are inputs, which lie in pairs; a thread takes a pair of four neighbouring outputs, and another 8 pairs on.</summary>
     internal readonly struct UprightSide : ITensorSide
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static FourWords Fetch(FrozenView w, int pair, int column, int thread, int part)
+        public static FourWords Fetch<TPairs>(FrozenView w, int pair, int column, int thread, int part)
+            where TPairs : struct, ITensorPairs
         {
             pair += (thread >> 5) + (8 * part);
             column += 4 * (thread & 31);
 
             // Outputs fill their last panel up with something, which goes to columns that are not kept.
-            return 2 * pair < w.Inputs && column < w.Outputs ? Words(w, column, pair) : default;
+            return 2 * pair < w.Inputs && column < w.Outputs ? TPairs.OfFourOutputs(w, column, pair) : default;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -279,7 +292,8 @@ internal static class TensorCoreGemm
     internal readonly struct TurnedSide : ITensorSide
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static FourWords Fetch(FrozenView w, int pair, int column, int thread, int part)
+        public static FourWords Fetch<TPairs>(FrozenView w, int pair, int column, int thread, int part)
+            where TPairs : struct, ITensorPairs
         {
             int output = (2 * pair) + (4 * ((thread >> 3) & 3)) + (16 * part);
             int input = column + (2 * ((thread & 7) + (8 * (thread >> 5))));
@@ -289,7 +303,7 @@ internal static class TensorCoreGemm
             }
 
             // Outputs end within a panel: what fills it up must not be multiplied, since it need not be finite.
-            FourWords words = Words(w, output, input / 2);
+            FourWords words = TPairs.OfFourOutputs(w, output, input / 2);
             uint b = output + 1 < w.Outputs ? words.Y : 0;
             uint c = output + 2 < w.Outputs ? words.Z : 0;
             uint d = output + 3 < w.Outputs ? words.W : 0;
@@ -313,10 +327,31 @@ internal static class TensorCoreGemm
             twos[at + (9 * PairStride / 2)] = new TwoWords { X = wordsToo.Z, Y = wordsToo.W };
         }
     }
+}
 
-    // A pair of inputs of four neighbouring outputs: panels have 64 of them side by side.
+/// <summary>How a slice of a frozen weight comes into shared memory: pair p of k of column j at p·136 + j.</summary>
+internal interface ITensorSide
+{
+    /// <summary>The first or second four words of a thread, of the slice whose first pair of k is <paramref name="pair"/>; 0 beyond the weight.</summary>
+    static abstract FourWords Fetch<TPairs>(FrozenView w, int pair, int column, int thread, int part)
+        where TPairs : struct, ITensorPairs;
+
+    /// <summary>Puts both fours in place.</summary>
+    static abstract void Put(ArrayView<FourWords> right, int offset, int thread, FourWords words, FourWords wordsToo);
+}
+
+/// <summary>Where the two neighbouring inputs of a word come from.</summary>
+internal interface ITensorPairs
+{
+    /// <summary>Inputs 2·pair and the next, of four neighbouring outputs; the first output is a multiple of four.</summary>
+    static abstract FourWords OfFourOutputs(FrozenView w, int output, int pair);
+}
+
+/// <summary>16-bit formats: the words as they are stored, 64 outputs side by side.</summary>
+internal readonly struct PlainPairs : ITensorPairs
+{
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static FourWords Words(FrozenView w, int output, int pair)
+    public static FourWords OfFourOutputs(FrozenView w, int output, int pair)
     {
         const int Lanes = FrozenWordPanels.Lanes;
         ArrayView<FourWords> panel = w.Words.SubView(output / Lanes * (long)w.Panel, w.Panel).AsAligned16().Cast<FourWords>();
@@ -324,14 +359,21 @@ internal static class TensorCoreGemm
     }
 }
 
-/// <summary>How a slice of a frozen weight comes into shared memory: pair p of k of column j at p·136 + j.</summary>
-internal interface ITensorSide
+/// <summary>Formats of blocks: codes of 4 or 8 bits and scales, decoded and rounded to float16.</summary>
+internal readonly struct BlockPairs : ITensorPairs
 {
-    /// <summary>The first or second four words of a thread, of the slice whose first pair of k is <paramref name="pair"/>; 0 beyond the weight.</summary>
-    static abstract FourWords Fetch(FrozenView w, int pair, int column, int thread, int part);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static FourWords OfFourOutputs(FrozenView w, int output, int pair) => new()
+    {
+        X = OfOutput(w, output, pair),
+        Y = OfOutput(w, output + 1, pair),
+        Z = OfOutput(w, output + 2, pair),
+        W = OfOutput(w, output + 3, pair),
+    };
 
-    /// <summary>Puts both fours in place.</summary>
-    static abstract void Put(ArrayView<FourWords> right, int offset, int thread, FourWords words, FourWords wordsToo);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static uint OfOutput(FrozenView w, int output, int pair) =>
+        TensorCore.TwoHalves(WordPanelOperand.Value(w, output, 2 * pair), WordPanelOperand.Value(w, output, (2 * pair) + 1));
 }
 
 /// <summary>What a thread moves at once.</summary>
