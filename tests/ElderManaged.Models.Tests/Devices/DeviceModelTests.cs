@@ -48,6 +48,25 @@ public sealed class DeviceModelTests
     [Fact]
     public void LlamaInPtxGeneratesTheProcessorsTokens() => SameTokens(Configs[1], TestDevices.Ptx);
 
+    // Activations of 16 bits have about three digits.
+    [Fact]
+    public void HalfWeightsOnTensorCoresHaveNearlyTheProcessorsLogits()
+    {
+        float[] Logits(Device device)
+        {
+            TransformerModel model = TransformerModel.CreateFrozen(Configs[1], seed: 3, StoredNumbers.Float16);
+            model.MoveTo(device);
+            using Tape tape = Tape.Start(record: false);
+            int[] ids = [.. Enumerable.Range(0, 29).Select(i => i * 13 % 83)];
+            return model.Logits(model.Forward(ids, new ForwardContext(new SequenceLayout([11, 18])))).ReadOnlySpan.ToArray();
+        }
+
+        float[] expected = Logits(Device.Cpu), ordinary = Logits(TestDevices.Ptx), found = Logits(TestDevices.PtxWithTensorCores);
+        OpChecks.AssertClose(Array.ConvertAll(expected, v => (double)v), ordinary, 1e-5, "logits");
+        OpChecks.AssertClose(Array.ConvertAll(expected, v => (double)v), found, 5e-3, "logits of tensor cores");
+        Assert.NotEqual(ordinary, found);
+    }
+
     // On a thread of its own, whose tapes are new: the pools of others hold what other tests needed, and let it go at some time.
     [OpenCLFact]
     public Task AForwardPassOnOpenCLBringsNothingBackAndASteadyLoopTakesNoMoreMemory() =>

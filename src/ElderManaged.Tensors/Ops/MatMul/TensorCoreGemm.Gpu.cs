@@ -102,7 +102,7 @@ internal static class TensorCoreGemm
         for (int i = Group.IdxX; i < k; i += Threads)
         {
             float size = IntrinsicMath.Abs(x[i]);
-            largest = size <= largest ? largest : size; // not a number stays
+            largest = size > largest ? size : largest; // what is not a number has no size, and stays what it is
         }
 
         // A row with infinities keeps them as it is. Neither the scale nor its inverse is subnormal.

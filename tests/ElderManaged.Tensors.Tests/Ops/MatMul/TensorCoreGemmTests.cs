@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
 using ElderManaged.Tensors.Tests.Storage;
 using ElderManaged.Testing;
+using ElderManaged.Testing.Ptx;
 using ILGPU.Runtime.Cuda;
 
 namespace ElderManaged.Tensors.Tests;
@@ -107,6 +108,35 @@ public sealed class TensorCoreGemmTests
         Case Draw() => new(new RandomSource(12), StoredNumbers.Float16, 20, 24, 34, (r, _) => r.NextGaussian(), r => r.NextGaussian());
         Assert.NotEqual(Draw().On(TestDevices.Ptx).Y, Draw().On(TestDevices.PtxWithTensorCores).Y);
         Assert.False(((GpuDevice)TestDevices.Ptx).TensorCores);
+    }
+
+    // What the interpreter is for: each barrier of the real text is needed, and that one is missing is seen.
+    [Fact]
+    public void WithoutOneOfItsBarriersAKernelIsRefused()
+    {
+        const string Barrier = "bar.sync";
+        string text = PtxText.Of(TensorCoreGemm.Kernels<HalfNumbers>.Tiles.Method, CudaArchitecture.SM_80);
+        Assert.Equal(2, Regex.Count(text, Barrier));
+        for (int missing = 0; missing < 2; missing++)
+        {
+            int seen = 0;
+            string Without(string name, string text) => name.StartsWith("TensorCoreGemm.Tiles", StringComparison.Ordinal)
+                ? string.Join('\n', text.Split('\n').Where(line => !line.Contains(Barrier, StringComparison.Ordinal) || seen++ != missing))
+                : text;
+            using PtxDevice device = new(CudaArchitecture.SM_80, Without) { TensorCores = true };
+            Case c = new(new RandomSource(14), StoredNumbers.Float16, 16, 4, 130, (r, _) => r.NextGaussian(), r => r.NextGaussian());
+            Assert.Contains("since the last barrier", Assert.Throws<PtxException>(() => c.On(device)).Message, StringComparison.Ordinal);
+        }
+    }
+
+    // A fragment that comes in another order is seen by the numbers.
+    [Fact]
+    public void AnotherOrderOfRegistersGivesOtherNumbers()
+    {
+        string Exchanged(string name, string text) => Regex.Replace(text, @"(mma\.sync\S+\s+\{[^}]*\}, \{%\w+, )(%\w+), (%\w+)", "$1$3, $2");
+        using PtxDevice device = new(CudaArchitecture.SM_80, Exchanged) { TensorCores = true };
+        Case c = new(new RandomSource(15), StoredNumbers.Float16, 33, 40, 34, (r, _) => r.NextGaussian(), r => r.NextGaussian());
+        Assert.NotEqual(c.On(TestDevices.PtxWithTensorCores).Y, c.On(device).Y);
     }
 
     [Fact]

@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-using System.Reflection;
 using ElderManaged.Tensors;
 using ILGPU;
 using ILGPU.Runtime;
@@ -15,25 +13,22 @@ namespace ElderManaged.Testing.Ptx;
 /// </summary>
 internal sealed class PtxDevice : GpuDevice
 {
-    private static readonly ConcurrentDictionary<(MethodInfo Kernel, CudaArchitecture Architecture), Lazy<PtxProgram>> Programs = [];
     private readonly CudaArchitecture _architecture;
+    private readonly Func<string, string, string>? _change;
 
-    public PtxDevice(CudaArchitecture architecture)
+    /// <param name="architecture">What kernels are compiled for.</param>
+    /// <param name="change">Makes something else of a kernel's name and text: to see that a fault is found.</param>
+    public PtxDevice(CudaArchitecture architecture, Func<string, string, string>? change = null)
         : base(Memory(), new DeviceReport(DeviceKinds.Cuda, $"PTX interpreter, {architecture}", Usable: true, Refusal: null, 1L << 32, ""))
     {
-        _architecture = architecture;
+        (_architecture, _change) = (architecture, change);
     }
-
-    /// <summary>The names of all kernels that ran on such a device in this process.</summary>
-    public static IEnumerable<MethodInfo> Ran => Programs.Keys.Select(key => key.Kernel);
 
     protected internal override Action<AcceleratorStream, KernelConfig, TArguments> Load<TArguments>(Action<TArguments> body)
     {
-        // Compiled once for all devices.
-        Lazy<PtxProgram> program = Programs.GetOrAdd((body.Method, _architecture), static key => new Lazy<PtxProgram>(() => PtxProgram.Parse(PtxText.Of(key.Kernel, key.Architecture))));
-        string name = GpuKernels.NameOf(body.Method);
-        PtxProgram parsed = program.Value;
-        return (_, config, arguments) => new PtxLaunch(name, parsed, config.GridDim, config.GroupDim, arguments).Run();
+        string name = GpuKernels.NameOf(body.Method), text = PtxText.Of(body.Method, _architecture);
+        PtxProgram program = PtxProgram.Parse(_change?.Invoke(name, text) ?? text);
+        return (_, config, arguments) => new PtxLaunch(name, program, config.GridDim, config.GroupDim, arguments).Run();
     }
 
     // Only for its memory, which is this process's.
