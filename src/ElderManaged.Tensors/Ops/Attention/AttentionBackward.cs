@@ -30,9 +30,6 @@ internal static unsafe class AttentionBackward
     // The block's rows of q or dy: 24 KB stay in the first-level cache while positions go by.
     private const int RowRoom = 6 * 1024;
 
-    // So few rows are read where they lie: copying them together, or into panels, would cost more than it saves.
-    private const int FewRows = MaxBlockRows;
-
     // Floats of a head's keys: with more of them, what is fetched for the next head would drive out what this one works with.
     private const int MostAhead = 32 * 1024;
 
@@ -62,7 +59,7 @@ internal static unsafe class AttentionBackward
         int padded = AttentionTiles.PanelsWidth(width);
         int fitting = (int)Math.Min(ScoreRoom / stride, RowRoom / padded) / GemmKernels.MaxRows * GemmKernels.MaxRows;
         int blockRows = Math.Min(Math.Clamp(fitting, MinBlockRows, MaxBlockRows), slice.Length);
-        bool inPlace = slice.Length <= FewRows && width % 16 == 0;
+        bool inPlace = slice.Length <= AttentionPacking.FewRows && width % 16 == 0;
         bool packsKeys = state.Dq is not null && !(inPlace && slice.Past == 0);
         nint turned = (nint)((positions + Panel - 1) & -Panel) * width;
         nint ownTurned = (nint)((slice.Length + Panel - 1) & -Panel) * width;

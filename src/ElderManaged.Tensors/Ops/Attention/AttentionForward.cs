@@ -16,7 +16,7 @@ namespace ElderManaged.Tensors;
 ///         Those of past positions lie ready in their segment, own ones are turned here.
 ///   softmax: row by row.
 ///   ·v: 12 rows × 32 columns at a time, as deep as the last of the rows sees; first past values, where they lie, then own ones,
-///       from panels [positions, 32], or where they lie if only one tile reads them.
+///       from panels [positions, 32], or, if they are few, where they lie.
 /// </code>
 /// A score is one chain of fused multiply-adds along D, an element of y one along the positions. Tiles never cut these chains, so a
 /// row has the same bits in any tile and block, and with its keys in a past segment as among its own.
@@ -47,8 +47,8 @@ internal static unsafe class AttentionForward
         int width = slice.Width;
         int padded = AttentionTiles.PanelsWidth(width);
 
-        // Values that only a few tiles read, and whole registers of them, are not worth packing.
-        bool inPlace = single || (endRow * group <= MaxBlockRows && width % 16 == 0);
+        // Few values, if whole registers of them, are not worth packing.
+        bool inPlace = single || (endRow * group <= AttentionPacking.FewRows && width % 16 == 0);
         nint keyRoom = single ? 0 : (keep ? panels : 1) * (nint)width * Panel;
         nint valueRoom = inPlace ? 0 : (nint)endRow * padded;
         nint queryRoom = single ? 0 : ((nint)blockRows * width) + 15 & -16;
@@ -169,9 +169,9 @@ internal static unsafe class AttentionForward
 
         public void Score(in AttentionSlice slice, in AttentionRows rows, float* q, nint rowStep)
         {
-            // Queries that more than two panels read are worth a copy.
+            // Queries that many panels read are worth a copy.
             int positions = rows.Seen(rows.Count - 1);
-            if (positions > 2 * Panel)
+            if (positions > AttentionPacking.FewRows)
             {
                 AttentionPacking.Close(q, rowStep, Width, rows.Count, Queries);
                 q = Queries;

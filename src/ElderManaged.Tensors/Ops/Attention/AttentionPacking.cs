@@ -14,6 +14,12 @@ internal static unsafe class AttentionPacking
     public const int Panel = GemmKernels.PanelWidth;
 
     /// <summary>
+    /// Up to so many rows of a head are read where they lie: copying them together, or into panels, would cost more than it saves,
+    /// even where rows are a power of two apart and share few places of the first-level cache.
+    /// </summary>
+    public const int FewRows = 128;
+
+    /// <summary>
     /// A panel of transposed rows, which lie <paramref name="stride"/> apart: element c of row j lies at target + 32·c + j. Where fewer
     /// than 32 rows are left the others are undefined; nobody looks there.
     /// </summary>
@@ -25,7 +31,7 @@ internal static unsafe class AttentionPacking
             rows[j] = source + (Math.Min(j, left - 1) * stride);
         }
 
-        Turned(rows, Math.Min(Panel, left), width, left > Panel ? Panel * stride : 0, target);
+        Turned(rows, Math.Min(Panel, left), width, target);
     }
 
     /// <summary>A panel of transposed values, past and own.</summary>
@@ -38,7 +44,7 @@ internal static unsafe class AttentionPacking
             rows[j] = slice.Value(Math.Min(first + j, end - 1));
         }
 
-        Turned(rows, Math.Min(Panel, end - first), slice.Width, first + Panel < end ? Panel * slice.KeyStride : 0, target);
+        Turned(rows, Math.Min(Panel, end - first), slice.Width, target);
     }
 
     /// <summary>Keys of all positions as rows in panels of 32 columns, see <see cref="Rows(float*, nint, int, int, float*, nint)"/>: those of the past are turned back, up to three too many.</summary>
@@ -55,24 +61,25 @@ internal static unsafe class AttentionPacking
                     columns[j] = panel + (Math.Min(c + j, slice.Width - 1) * Panel);
                 }
 
-                Turned(columns, Math.Min(Panel, slice.Width - c), Math.Min(Panel, (slice.Past - p + 3) & -4), 0, target + (c / Panel * plane) + ((nint)p * Panel));
+                Turned(columns, Math.Min(Panel, slice.Width - c), Math.Min(Panel, (slice.Past - p + 3) & -4), target + (c / Panel * plane) + ((nint)p * Panel));
             }
         }
 
         Rows(slice.OwnKeys, slice.KeyStride, slice.Width, slice.Length, target + ((nint)slice.Past * Panel), plane);
     }
 
-    // ahead: how far away what is turned next lies, fetched while this is turned.
-    private static void Turned(float** rows, int needed, int width, nint ahead, float* target)
+    private static void Turned(float** rows, int needed, int width, float* target)
     {
         for (int j = 0; j < needed; j += 16)
         {
-            if (Avx512F.IsSupported && needed - j > 8)
+            nint stride = (nint)(rows[j + 1] - rows[j]);
+            if (Avx512F.IsSupported && needed - j >= 16 && rows[j + 15] == rows[j] + (15 * stride))
             {
-                Turn16(rows + j, width, ahead, target + j);
+                Turn16(rows[j], stride, width, target + j);
             }
             else
             {
+                // The last ones, or where past and own rows meet.
                 for (int i = j; i < Math.Min(needed, j + 16); i += 4)
                 {
                     Turn4(rows + i, width, target + i);
@@ -84,19 +91,13 @@ internal static unsafe class AttentionPacking
     /// <summary>Rows <paramref name="width"/> apart written into the panels [width, 32] of positions from <paramref name="at"/> on.</summary>
     public static void AppendTurned(float* source, int width, int count, float* panels, int at)
     {
-        float** rows = stackalloc float*[16];
         for (int done = 0; done < count;)
         {
             int position = at + done;
             float* target = panels + ((long)(position & -Panel) * width) + (position % Panel);
             if (Avx512F.IsSupported && position % 16 == 0 && count - done >= 16)
             {
-                for (int i = 0; i < 16; i++)
-                {
-                    rows[i] = source + ((long)(done + i) * width);
-                }
-
-                Turn16(rows, width, 0, target);
+                Turn16(source + ((long)done * width), width, width, target);
                 done += 16;
                 continue;
             }
@@ -176,23 +177,20 @@ internal static unsafe class AttentionPacking
     //   R1 = row 1 | row 5 | row 9 | row 13     so turning the 4×4 squares inside the quarters
     //   R2 = …                                  leaves each column's sixteen rows in order.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Turn16(float** rows, int width, nint ahead, float* target)
+    private static void Turn16(float* row0, nint stride, int width, float* target)
     {
+        float* row4 = row0 + (4 * stride);
+        float* row8 = row0 + (8 * stride);
+        float* row12 = row0 + (12 * stride);
+        nint stride2 = 2 * stride;
+        nint stride3 = 3 * stride;
         int c = 0;
         for (; c <= width - 4; c += 4)
         {
-            if (c % 16 == 0 && ahead != 0)
-            {
-                for (int i = 0; i < 16; i++)
-                {
-                    Sse.Prefetch0(rows[i] + c + ahead);
-                }
-            }
-
-            Vector512<float> r0 = Quarters(rows, c);
-            Vector512<float> r1 = Quarters(rows + 1, c);
-            Vector512<float> r2 = Quarters(rows + 2, c);
-            Vector512<float> r3 = Quarters(rows + 3, c);
+            Vector512<float> r0 = Quarters(row0, row4, row8, row12);
+            Vector512<float> r1 = Quarters(row0 + stride, row4 + stride, row8 + stride, row12 + stride);
+            Vector512<float> r2 = Quarters(row0 + stride2, row4 + stride2, row8 + stride2, row12 + stride2);
+            Vector512<float> r3 = Quarters(row0 + stride3, row4 + stride3, row8 + stride3, row12 + stride3);
             Vector512<double> low01 = Avx512F.UnpackLow(r0, r1).AsDouble();
             Vector512<double> high01 = Avx512F.UnpackHigh(r0, r1).AsDouble();
             Vector512<double> low23 = Avx512F.UnpackLow(r2, r3).AsDouble();
@@ -201,20 +199,33 @@ internal static unsafe class AttentionPacking
             Avx512F.UnpackHigh(low01, low23).AsSingle().Store(target + Panel);
             Avx512F.UnpackLow(high01, high23).AsSingle().Store(target + (2 * Panel));
             Avx512F.UnpackHigh(high01, high23).AsSingle().Store(target + (3 * Panel));
+            row0 += 4;
+            row4 += 4;
+            row8 += 4;
+            row12 += 4;
             target += 4 * Panel;
         }
 
-        TurnRest(rows, 16, c, width, target);
+        for (; c < width; c++)
+        {
+            for (int i = 0; i < 16; i++)
+            {
+                target[i] = row0[i * stride];
+            }
+
+            row0++;
+            target += Panel;
+        }
     }
 
     // Inserted from memory, quarters need no shuffle: the unpacking keeps the only unit for shuffles busy enough.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Quarters(float** rows, int c)
+    private static Vector512<float> Quarters(float* first, float* second, float* third, float* fourth)
     {
-        Vector512<float> all = Vector128.Load(rows[0] + c).ToVector256Unsafe().ToVector512Unsafe();
-        all = Avx512F.InsertVector128(all, Vector128.Load(rows[4] + c), 1);
-        all = Avx512F.InsertVector128(all, Vector128.Load(rows[8] + c), 2);
-        return Avx512F.InsertVector128(all, Vector128.Load(rows[12] + c), 3);
+        Vector512<float> all = Vector128.Load(first).ToVector256Unsafe().ToVector512Unsafe();
+        all = Avx512F.InsertVector128(all, Vector128.Load(second), 1);
+        all = Avx512F.InsertVector128(all, Vector128.Load(third), 2);
+        return Avx512F.InsertVector128(all, Vector128.Load(fourth), 3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -238,14 +249,9 @@ internal static unsafe class AttentionPacking
             target += 4 * Panel;
         }
 
-        TurnRest(rows, 4, c, width, target);
-    }
-
-    private static void TurnRest(float** rows, int count, int c, int width, float* target)
-    {
         for (; c < width; c++)
         {
-            for (int i = 0; i < count; i++)
+            for (int i = 0; i < 4; i++)
             {
                 target[i] = rows[i][c];
             }

@@ -243,16 +243,47 @@ public sealed class AttentionTests
         }
     }
 
-    [Fact]
-    public void ThreadsGiveTheSameBits()
+    // Many groups of heads, which go backward together, and one, whose heads each have a part of their own if there are threads for them.
+    [Theory]
+    [InlineData(4, 15, 3, 40, 22, 1)]
+    [InlineData(1, 140)]
+    public void ThreadsGiveTheSameBits(int kvHeads, params int[] lengths)
     {
         const int Width = 32, Heads = 8;
         RandomSource random = new(5);
-        SequenceLayout layout = new([15, 3, 40, 22, 1]);
+        SequenceLayout layout = new(lengths);
         Tensor q = LinearTests.Random(random, new Shape(layout.Rows, Heads * Width));
-        Tensor k = LinearTests.Random(random, new Shape(layout.Rows, 4 * Width));
+        Tensor k = LinearTests.Random(random, new Shape(layout.Rows, kvHeads * Width));
         Tensor v = LinearTests.Random(random, k.Shape);
-        Threads.GiveTheSameBits(() => Threads.ValueAndGradients(() => Op.Attention(q, k, v, Heads, 4, layout), q, k, v));
+        Threads.GiveTheSameBits(() => Threads.ValueAndGradients(() => Op.Attention(q, k, v, Heads, kvHeads, layout), q, k, v));
+    }
+
+    // Few rows are read where they lie, many are copied together; one block of rows, several.
+    [Theory]
+    [InlineData(4, 30)]
+    [InlineData(2, 30)]
+    [InlineData(2, 133)]
+    public void AGradientDoesNotDependOnWhichOthersAreWanted(int kvHeads, int length)
+    {
+        const int Heads = 4, Width = 16;
+        RandomSource random = new(19);
+        SequenceLayout layout = new([length]);
+        Tensor[] inputs = [.. new[] { Heads, kvHeads, kvHeads }.Select(heads => LinearTests.Random(random, new Shape(length, heads * Width)))];
+        float[][] Compute(params Tensor[] wanted)
+        {
+            foreach (Tensor input in inputs)
+            {
+                input.RequiresGrad = false;
+            }
+
+            return Threads.ValueAndGradients(() => Op.Attention(inputs[0], inputs[1], inputs[2], Heads, kvHeads, layout), wanted);
+        }
+
+        float[][] all = Compute(inputs);
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.Equal(all[i + 1], Compute(inputs[i])[1]);
+        }
     }
 
     // Gradients are set where they are the first ones and added to where they are not; x is queries, keys and values at once.
