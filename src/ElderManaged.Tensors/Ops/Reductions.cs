@@ -69,14 +69,16 @@ internal static unsafe class Reductions
     public static float SquaredDeviations(float* x, float center, int n)
     {
         Vector512<float> m = Vector512.Create(center);
-        Vector512<float> a = default, b = default;
+        Vector512<float> a = default, b = default, c = default, d = default;
         int i = 0;
-        for (; i <= n - 32; i += 32)
+        for (; i <= n - 64; i += 64)
         {
-            Vector512<float> p = Vector512.Load(x + i) - m;
-            Vector512<float> q = Vector512.Load(x + i + 16) - m;
+            Vector512<float> p = Vector512.Load(x + i) - m, q = Vector512.Load(x + i + 16) - m;
+            Vector512<float> r = Vector512.Load(x + i + 32) - m, s = Vector512.Load(x + i + 48) - m;
             a = Vector512.FusedMultiplyAdd(p, p, a);
             b = Vector512.FusedMultiplyAdd(q, q, b);
+            c = Vector512.FusedMultiplyAdd(r, r, c);
+            d = Vector512.FusedMultiplyAdd(s, s, d);
         }
 
         for (; i <= n - 16; i += 16)
@@ -85,7 +87,7 @@ internal static unsafe class Reductions
             a = Vector512.FusedMultiplyAdd(p, p, a);
         }
 
-        float sum = Fold(a + b);
+        float sum = Fold((a + b) + (c + d));
         for (; i < n; i++)
         {
             float p = x[i] - center;
@@ -115,15 +117,22 @@ internal static unsafe class Reductions
             a = Lanes512.Max(a, Vector512.Load(x + i));
         }
 
-        float largest = float.NegativeInfinity;
-        for (int lane = 0; lane < 16; lane++)
-        {
-            largest = a[lane] > largest ? a[lane] : largest;
-        }
-
+        float largest = Largest(a);
         for (; i < n; i++)
         {
             largest = x[i] > largest ? x[i] : largest;
+        }
+
+        return largest;
+    }
+
+    /// <summary>The largest of sixteen lanes, −∞ if none is a number.</summary>
+    public static float Largest(Vector512<float> v)
+    {
+        float largest = float.NegativeInfinity;
+        for (int lane = 0; lane < 16; lane++)
+        {
+            largest = v[lane] > largest ? v[lane] : largest;
         }
 
         return largest;

@@ -39,7 +39,7 @@ public static partial class Op
                 {
                     int n = s.logits.Columns;
                     float* x = s.logits.Pointer + ((long)r * n);
-                    CrossEntropyKernel.Forward(x, r + 1 < s.targets.Length ? x + n : x, n, s.targets[r], s.rows.Pointer + (4 * r));
+                    CrossEntropyKernel.Forward(x, n, s.targets[r], s.rows.Pointer + (4 * r));
                 }
             });
             double sum = 0;
@@ -127,7 +127,7 @@ public static partial class Op
                     if (s.loss != 0)
                     {
                         float* x = s.logits.Pointer + ((long)r * s.logits.Columns);
-                        CrossEntropyKernel.Forward(x, r + 1 < block.End ? x + s.logits.Columns : x, s.logits.Columns, s.targets[r], values);
+                        CrossEntropyKernel.Forward(x, s.logits.Columns, s.targets[r], values);
                         ((float*)s.loss)[r] = values[2];
                     }
 

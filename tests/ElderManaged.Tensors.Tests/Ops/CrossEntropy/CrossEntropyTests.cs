@@ -130,6 +130,27 @@ public sealed class CrossEntropyTests
         Assert.Equal(Math.Log(2 + Math.Exp(-1)), losses[1], 5);
     }
 
+    [Theory]
+    [InlineData(40f, 9_000)]   // each block a little above all before: the sum goes on, scaled
+    [InlineData(150f, 9_000)]  // far above: the block is done again
+    [InlineData(-150f, 9_000)] // the target in the first block is the largest by far
+    [InlineData(150f, 20_001)]
+    public void LogitsThatRiseFromBlockToBlockAreAddedUp(float rise, int columns)
+    {
+        float[] values = new float[columns];
+        for (int i = 0; i < columns; i++)
+        {
+            values[i] = (rise * (i / 3_000)) + (i * 7 % 11 * 0.3f);
+        }
+
+        Tensor x = new(new Shape(1, columns), values);
+        foreach (int target in new[] { 5, columns / 2, columns - 1 })
+        {
+            double expected = CrossEntropyPlain.Forward([.. values.Select(v => (double)v)], [target], columns);
+            Assert.Equal(expected, Op.CrossEntropy(x, [target]).Value, 3e-7 * (1 + Math.Abs(expected)));
+        }
+    }
+
     [Fact]
     public void TokenLossesAverageToTheLoss()
     {
