@@ -94,7 +94,11 @@ public sealed class ElderEditor : IPersistentEditor, IForgettingEditor
             HashSet<string> now = [.. batch.Select(e => e.FactId)];
             EncodedEdit[] earlier = [.. state.WithoutSuperseded(batch).Where(e => !now.Contains(e.FactId))];
             MixtureTraining training = TrainingOf(state.Mixture);
-            (int steps, double loss) = training.Run(fresh, items => rehearsal.Draw(earlier, allocator, random, items), cancellationToken);
+            (int steps, double loss) = training.Run(
+                fresh,
+                items => rehearsal.Draw(earlier, allocator, random, items),
+                () => Options.ReviewedEdits == 0 ? [] : rehearsal.AtRisk(earlier, allocator, state.Mixture.SquaredMoves(before)),
+                cancellationToken);
 
             CodeBook codes = state.Codes;
             if (Options.Routing == ElderRouting.Router)

@@ -83,8 +83,9 @@ public sealed record ElderOptions
     public float LearningRate { get; init; } = 1e-4f;
 
     /// <summary>
-    /// How many times as large the step is as long as the loss of the new edits is 1 or more; it falls with the loss and is
-    /// <see cref="LearningRate"/> from 0.1 down. 1 for the same step throughout.
+    /// How many times as large the step is as long as the loss of the least probable new token is 1 or more; it falls with that
+    /// loss and is <see cref="LearningRate"/> from 0.1 down. 1 for the same step throughout. The mean loss would not do: one
+    /// stubborn token among many easy ones would be left with small steps, and keep the batch going.
     /// </summary>
     public float FirstStepsFactor { get; init; } = 1;
 
@@ -102,6 +103,12 @@ public sealed record ElderOptions
     /// next iteration, instead of giving its place to another: what is being forgotten gets most of the rehearsal.
     /// </summary>
     public bool RehearseUntilSure { get; init; }
+
+    /// <summary>
+    /// How many earlier edits are looked at before a batch ends, in a forward pass: those whose LoRAs it has moved most. Training
+    /// goes on with what of them is forgotten. 0 for none; of no effect without early stop.
+    /// </summary>
+    public int ReviewedEdits { get; init; }
 
     /// <summary>
     /// Whether edits are rehearsed behind their leading sentence as often as alone: rehearsing a prompt alone keeps its
@@ -145,7 +152,7 @@ public sealed record ElderOptions
     /// <summary>Seed of everything random.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>Adam's step size at a loss of the new edits.</summary>
+    /// <summary>Adam's step size at a loss of the least probable new token.</summary>
     internal float LearningRateAt(double loss) =>
         LearningRate * (1 + ((FirstStepsFactor - 1) * (float)Math.Clamp((loss - SmallLoss) / (LargeLoss - SmallLoss), 0, 1)));
 
@@ -174,6 +181,7 @@ public sealed record ElderOptions
         FirstStepsFactor = 4,
         RehearsedRows = 4,
         RehearseUntilSure = true,
+        ReviewedEdits = 32,
         RehearseBehindSentences = true,
         RestIterations = 3,
         Iterations = 150, // a bound for long answers; early stop ends most batches after 20 to 40
@@ -220,6 +228,7 @@ public sealed record ElderOptions
         Require(Iterations > 0, $"Iterations is {Iterations}; at least one step is needed.");
         Require(BatchSize > 0, $"BatchSize is {BatchSize}; a batch has at least one edit.");
         Require(RehearsedRows >= 0, $"RehearsedRows is {RehearsedRows}; it cannot be negative.");
+        Require(ReviewedEdits >= 0, $"ReviewedEdits is {ReviewedEdits}; it cannot be negative.");
         Require(LearningRate > 0 && float.IsFinite(LearningRate), $"LearningRate is {LearningRate}; it must be a positive number.");
         Require(FirstStepsFactor > 0 && float.IsFinite(FirstStepsFactor), $"FirstStepsFactor is {FirstStepsFactor}; it must be a positive number.");
         Require(RestIterations >= 0, $"RestIterations is {RestIterations}; it cannot be negative.");

@@ -1,6 +1,7 @@
 using ElderManaged.Models;
 using ElderManaged.Nn;
 using ElderManaged.Tensors;
+using TensorPrimitives = System.Numerics.Tensors.TensorPrimitives;
 
 namespace ElderManaged.Editing.Elder;
 
@@ -129,6 +130,27 @@ public sealed class Mixture
         {
             values[i].CopyTo(parameters[i].Value.Span);
         }
+    }
+
+    /// <summary>How far each LoRA is from where it was, |ΔA|² + |ΔB|²: N numbers for each layer.</summary>
+    /// <param name="before">From <see cref="CopyValues"/>.</param>
+    internal double[] SquaredMoves(float[][] before)
+    {
+        int n = Layers[0].A.Shape[0];
+        double[] moves = new double[Layers.Count * n];
+        for (int p = 0; p < parameters.Length; p++)
+        {
+            Tensor tensor = parameters[p].Value;
+            int layer = Array.FindIndex([.. Layers], l => l.A == tensor || l.B == tensor);
+            ReadOnlySpan<float> now = tensor.ReadOnlySpan, then = before[p];
+            for (int j = 0, length = now.Length / n; layer >= 0 && j < n; j++)
+            {
+                float distance = TensorPrimitives.Distance(now.Slice(j * length, length), then.Slice(j * length, length));
+                moves[(layer * n) + j] += distance * distance;
+            }
+        }
+
+        return moves;
     }
 
     /// <summary>The name of a tensor that holds an infinity or is not a number, or null.</summary>

@@ -1,6 +1,7 @@
 using ElderManaged.Models;
 using ElderManaged.Nn;
 using ElderManaged.Tensors;
+using TensorPrimitives = System.Numerics.Tensors.TensorPrimitives;
 
 namespace ElderManaged.Editing.Elder;
 
@@ -19,25 +20,28 @@ public readonly record struct ElderIteration(int Iteration, double TargetLoss, d
 /// </summary>
 internal sealed class MixtureTraining
 {
+    // So many earlier items are looked at in one pass: enough for products at full speed.
+    private const int ItemsOfALook = 32;
+
     private readonly TransformerModel model;
     private readonly ElderOptions options;
     private readonly IStopRule stop;
     private readonly Adam adam;
-    private readonly TrainingRows rows;
+    private readonly TrainingRows rows, looked;
     private readonly MixtureAdapter adapter;
     private readonly TrainingAttention attention;
 
     // For each edited layer: the LoRAs that the routers chose, k for each item, and s of all LoRAs and of the active ones.
     private readonly int[][] routed;
     private readonly Tensor[] scores, weights;
-    private readonly Dictionary<(KeyValueCache?, int[]?), ForwardContext> contexts = [];
+    private readonly Dictionary<(SequenceLayout, KeyValueCache?, int[]?), ForwardContext> contexts = [];
 
     public MixtureTraining(TransformerModel model, ElderOptions options, Mixture mixture)
     {
         (this.model, this.options, Mixture) = (model, options, mixture);
         stop = options.EarlyStopProbability is { } enough ? new LeastProbabilityReached(enough, options.EarlyStopPatience, options.Iterations) : new AllIterations();
         adam = new Adam(mixture.Parameters, new AdamOptions { LearningRate = options.LearningRate });
-        rows = new TrainingRows(model, options);
+        (rows, looked) = (new TrainingRows(model, options), new TrainingRows(model, options));
         attention = new TrainingAttention(options);
         adapter = new MixtureAdapter(mixture, options.Scaling);
         routed = [.. mixture.Layers.Select(_ => Array.Empty<int>())];
@@ -70,10 +74,11 @@ internal sealed class MixtureTraining
     /// <summary>Runs the iterations.</summary>
     /// <param name="fresh">The new items.</param>
     /// <param name="rehearse">Adds earlier items to a list until it has as many as an iteration wants.</param>
+    /// <param name="atRisk">Gives the earlier items that are looked at before training ends; training goes on with those that are forgotten.</param>
     /// <param name="cancellationToken">Looked at between iterations.</param>
     /// <returns>Steps made, and the last target loss.</returns>
     public (int Steps, double Loss) Run(
-        IReadOnlyList<TrainingItem> fresh, Action<List<TrainingItem>> rehearse, CancellationToken cancellationToken)
+        IReadOnlyList<TrainingItem> fresh, Action<List<TrainingItem>> rehearse, Func<List<TrainingItem>> atRisk, CancellationToken cancellationToken)
     {
         adam.Reset();
         attention.Begin(fresh);
@@ -81,66 +86,97 @@ internal sealed class MixtureTraining
         for (int i = 0; i < options.Iterations; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            using Tape tape = Tape.Start();
-            adam.ZeroGrad();
-            attention.Choose(i, rehearse);
-            rows.Set(attention.Fresh, attention.Earlier);
-            Tensor logits = Forward();
-            Predicted?.Invoke(logits);
-
-            // What rests counts as learned, not as absent: the others weigh as much as beside it.
-            Tensor target = TargetLoss(logits, 0, rows.NewTargets);
-            target = rows.NewTargets.Length == attention.NewTargets ? target : Op.Scale(target, (float)rows.NewTargets.Length / attention.NewTargets);
-            Tensor total = target;
-            Tensor? rehearsal = null;
-            if (rows.EarlierTargets.Length > 0)
+            (loss, bool learned) = Iterate(i, rehearse);
+            if (learned && NoneIsForgotten(atRisk()))
             {
-                rehearsal = TargetLoss(logits, rows.NewTargets.Length, rows.EarlierTargets);
-                total = Op.Add(total, rehearsal);
+                return (i, loss);
             }
-
-            Tensor? router = rows.Queries is null ? null : RouterLossNow();
-            total = router is null ? total : Op.Add(total, Op.Scale(router, options.Lambda));
-            loss = target.Value;
-            if (!float.IsFinite(total.Value))
-            {
-                throw Diverged($"the loss became {total.Value} in iteration {i}");
-            }
-
-            if (stop is not AllIterations)
-            {
-                Span<float> losses = Tape.NewTensor(new Shape(rows.Targets.Length)).Span;
-                Op.TokenLosses(logits, rows.Targets, losses, []);
-                attention.See(i, losses, rows.OutputOwners);
-                if (stop.Reached(losses, i) && attention.NoneRests(i))
-                {
-                    return (i, loss);
-                }
-            }
-
-            tape.Backward(total);
-            BeforeStep?.Invoke(new ElderIteration(i, loss, rehearsal?.Value ?? 0, router?.Value ?? 0, total.Value));
-            adam.LearningRate = options.LearningRateAt(loss);
-            adam.Step();
         }
 
         return Mixture.FindNotFinite() is { } bad ? throw Diverged($"{bad} is no longer finite after the last step") : (options.Iterations, loss);
     }
 
-    private Tensor Forward()
+    /// <summary>One forward pass, and if it does not show that all is learned, the backward pass and a step.</summary>
+    private (double Loss, bool Learned) Iterate(int iteration, Action<List<TrainingItem>> rehearse)
     {
-        Weigh();
-        ForwardContext pass = Context();
+        using Tape tape = Tape.Start();
+        adam.ZeroGrad();
+        attention.Choose(iteration, rehearse);
+        rows.Set(attention.Fresh, attention.Earlier);
+        Tensor logits = Forward(rows);
+        Predicted?.Invoke(logits);
+
+        // What rests counts as learned, not as absent: the others weigh as much as beside it.
+        Tensor target = TargetLoss(logits, 0, rows.NewTargets);
+        target = rows.NewTargets.Length == attention.NewTargets ? target : Op.Scale(target, (float)rows.NewTargets.Length / attention.NewTargets);
+        Tensor total = target;
+        Tensor? rehearsal = null;
+        if (rows.EarlierTargets.Length > 0)
+        {
+            rehearsal = TargetLoss(logits, rows.NewTargets.Length, rows.EarlierTargets);
+            total = Op.Add(total, rehearsal);
+        }
+
+        Tensor? router = rows.Queries is null ? null : RouterLossNow();
+        total = router is null ? total : Op.Add(total, Op.Scale(router, options.Lambda));
+        double loss = target.Value;
+        if (!float.IsFinite(total.Value))
+        {
+            throw Diverged($"the loss became {total.Value} in iteration {iteration}");
+        }
+
+        ReadOnlySpan<float> losses = stop is AllIterations && options.FirstStepsFactor == 1 ? [] : LossesOf(logits, rows);
+        if (stop is not AllIterations)
+        {
+            attention.See(iteration, losses, rows.OutputOwners);
+            if (stop.Reached(losses, iteration) && attention.NoneRests(iteration))
+            {
+                return (loss, true);
+            }
+        }
+
+        adam.LearningRate = losses.IsEmpty ? options.LearningRate : options.LearningRateAt(TensorPrimitives.Max(losses[..rows.NewTargets.Length]));
+        tape.Backward(total);
+        BeforeStep?.Invoke(new ElderIteration(iteration, loss, rehearsal?.Value ?? 0, router?.Value ?? 0, total.Value));
+        adam.Step();
+        return (loss, false);
+    }
+
+    /// <summary>Looks at earlier items; those that are forgotten are rehearsed from now on.</summary>
+    private bool NoneIsForgotten(List<TrainingItem> items)
+    {
+        bool none = true;
+        for (int first = 0; first < items.Count; first += ItemsOfALook)
+        {
+            using Tape tape = Tape.Start(record: false);
+            looked.Set([], items.GetRange(first, Math.Min(ItemsOfALook, items.Count - first)));
+            none &= attention.NoneIsForgotten(looked.Items, LossesOf(Forward(looked), looked), looked.OutputOwners);
+        }
+
+        return none;
+    }
+
+    private static ReadOnlySpan<float> LossesOf(Tensor logits, TrainingRows rows)
+    {
+        Span<float> losses = Tape.NewTensor(new Shape(rows.Targets.Length)).Span;
+        Op.TokenLosses(logits, rows.Targets, losses, []);
+        return losses;
+    }
+
+    private Tensor Forward(TrainingRows on)
+    {
+        Weigh(on);
+        ForwardContext pass = Context(on);
         int first = options.Layers[0];
-        Tensor hidden = model.FromSite(first, rows.FirstBlock, pass);
+        Tensor hidden = model.FromSite(first, on.FirstBlock, pass);
         return model.Logits(model.Blocks(hidden, pass, first + 1, model.LayerCount));
     }
 
     /// <summary>Which LoRAs act on each item, with which weights.</summary>
-    private void Weigh()
+    private void Weigh(TrainingRows on)
     {
         int k = options.ActiveCount;
-        if (rows.Queries is { } queries)
+        if (on.Queries is { } queries)
         {
             Router.Scores(Mixture, queries, scores);
             Scored?.Invoke(scores);
@@ -148,37 +184,38 @@ internal sealed class MixtureTraining
         }
         else
         {
-            Array.Fill(weights, Tape.NewTensor(new Shape(rows.Count, k)));
+            Array.Fill(weights, Tape.NewTensor(new Shape(on.Count, k)));
             weights[0].Span.Fill(options.UniformWeight);
         }
 
         for (int l = 0; l < weights.Length; l++)
         {
-            bool byRouter = rows.Queries is not null && options.Mode == GuidedMode.Soft;
-            ReadOnlySpan<int> chosen = byRouter ? routed[l].AsSpan(0, rows.Count * k) : rows.Allocated(l);
-            weights[l] = rows.Queries is null ? weights[l] : Op.PickColumns(scores[l], chosen);
+            bool byRouter = on.Queries is not null && options.Mode == GuidedMode.Soft;
+            ReadOnlySpan<int> chosen = byRouter ? routed[l].AsSpan(0, on.Count * k) : on.Allocated(l);
+            weights[l] = on.Queries is null ? weights[l] : Op.PickColumns(scores[l], chosen);
             bool atTheEnd = options.Layers[l] == model.LayerCount - 1;
-            adapter.Set(l, chosen, weights[l], atTheEnd ? rows.OutputOwners : rows.Layout.Owners);
+            adapter.Set(l, chosen, weights[l], atTheEnd ? on.OutputOwners : on.Layout.Owners);
         }
     }
 
     // One for each number of items and of output rows: the layout is the same object, filled anew.
-    private ForwardContext Context()
+    private ForwardContext Context(TrainingRows on)
     {
         if (Wrap is not null)
         {
-            return NewContext(Wrap(adapter));
+            return NewContext(on, Wrap(adapter));
         }
 
-        if (!contexts.TryGetValue((rows.Past, rows.OutputRows), out ForwardContext? context))
+        if (!contexts.TryGetValue((on.Layout, on.Past, on.OutputRows), out ForwardContext? context))
         {
-            contexts[(rows.Past, rows.OutputRows)] = context = NewContext(adapter);
+            contexts[(on.Layout, on.Past, on.OutputRows)] = context = NewContext(on, adapter);
         }
 
         return context;
     }
 
-    private ForwardContext NewContext(IFeedForwardAdapter? around) => new(rows.Layout) { Cache = rows.Past, OutputRows = rows.OutputRows, Adapter = around };
+    private static ForwardContext NewContext(TrainingRows on, IFeedForwardAdapter? around) =>
+        new(on.Layout) { Cache = on.Past, OutputRows = on.OutputRows, Adapter = around };
 
     private static Tensor TargetLoss(Tensor logits, int start, int[] targets) =>
         Op.CrossEntropy(targets.Length == logits.Rows ? logits : Op.SliceRows(logits, start, targets.Length), targets);

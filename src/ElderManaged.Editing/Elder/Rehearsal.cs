@@ -11,6 +11,7 @@ internal sealed class Rehearsal(TransformerModel model, ElderOptions options)
 {
     private readonly Dictionary<EncodedEdit, PreparedEdit> alone = new(ReferenceEqualityComparer.Instance), behindSentence = new(ReferenceEqualityComparer.Instance);
     private readonly List<int> drawn = [];
+    private readonly List<(EncodedEdit Edit, bool Behind)> wanted = [];
     private long bytes;
 
     /// <summary>Adds different edits until the list has as many as the options want, or all there are.</summary>
@@ -18,17 +19,46 @@ internal sealed class Rehearsal(TransformerModel model, ElderOptions options)
     {
         int count = Math.Min(options.RehearsedRows, earlier.Count);
         drawn.Clear();
-        while (items.Count < count)
+        wanted.Clear();
+        while (items.Count + wanted.Count < count)
         {
             int i = random.Next(earlier.Count);
             if (!drawn.Contains(i))
             {
                 drawn.Add(i);
                 bool behind = options.RehearseBehindSentences && random.Next(2) == 1;
-                PreparedEdit state = (behind ? GetBehindSentence(earlier[i]) : null) ?? Get(earlier[i]);
-                items.Add(new TrainingItem(state, allocator.Find(earlier[i].FactId)!));
+                wanted.Add((earlier[i], behind && options.LeadingSentences.Count > 0));
             }
         }
+
+        AddWanted(allocator, items);
+    }
+
+    /// <summary>The earlier edits that a batch may have made the model forget: those whose LoRAs it has moved most, as many as are reviewed.</summary>
+    /// <param name="earlier">All of them.</param>
+    /// <param name="allocator">Knows their LoRAs.</param>
+    /// <param name="moves">How far each LoRA was moved, from <see cref="Mixture.SquaredMoves"/>.</param>
+    public List<TrainingItem> AtRisk(IReadOnlyList<EncodedEdit> earlier, UniqueAllocator allocator, double[] moves)
+    {
+        double Moved(Allocation allocation)
+        {
+            double sum = 0;
+            for (int l = 0; l < options.Layers.Count; l++)
+            {
+                foreach (int lora in allocation.Layer(l))
+                {
+                    sum += moves[(l * options.LoraCount) + lora];
+                }
+            }
+
+            return sum;
+        }
+
+        wanted.Clear();
+        wanted.AddRange(earlier.OrderByDescending(e => Moved(allocator.Find(e.FactId)!)).Take(options.ReviewedEdits).Select(e => (e, false)));
+        List<TrainingItem> items = new(wanted.Count);
+        AddWanted(allocator, items);
+        return items;
     }
 
     /// <summary>Keeps states that are there anyway.</summary>
@@ -58,31 +88,38 @@ internal sealed class Rehearsal(TransformerModel model, ElderOptions options)
         }
     }
 
-    private PreparedEdit Get(EncodedEdit edit)
+    /// <summary>Adds what is wanted to a list; what is not kept is prepared in one pass, as after opening a state.</summary>
+    private void AddWanted(UniqueAllocator allocator, List<TrainingItem> items)
     {
-        if (!alone.TryGetValue(edit, out PreparedEdit? state))
+        List<(int[], int[])>? missing = null;
+        foreach ((EncodedEdit edit, bool behind) in wanted)
         {
-            state = PreparedEdit.Prepare(model, options, edit.Prompt, edit.Target);
-            Keep(alone, edit, state);
+            if (!StatesOf(behind).ContainsKey(edit))
+            {
+                int[]? prompt = behind ? LeadingSentence.Before(model, options, edit) : null;
+                (missing ??= []).Add((prompt ?? edit.Prompt, edit.Target));
+            }
         }
 
-        return state;
-    }
-
-    private PreparedEdit? GetBehindSentence(EncodedEdit edit)
-    {
-        if (!behindSentence.TryGetValue(edit, out PreparedEdit? state) && LeadingSentence.Before(model, options, edit) is { } prompt)
+        PreparedEdit[] prepared = missing is null ? [] : PreparedEdit.Prepare(model, options, missing);
+        int next = 0;
+        foreach ((EncodedEdit edit, bool behind) in wanted)
         {
-            state = PreparedEdit.Prepare(model, options, prompt, edit.Target);
-            Keep(behindSentence, edit, state);
-        }
+            if (!StatesOf(behind).TryGetValue(edit, out PreparedEdit? state))
+            {
+                state = prepared[next++];
+                Keep(StatesOf(behind), edit, state);
+            }
 
-        return state;
+            items.Add(new TrainingItem(state, allocator.Find(edit.FactId)!));
+        }
     }
+
+    private Dictionary<EncodedEdit, PreparedEdit> StatesOf(bool behind) => behind ? behindSentence : alone;
 
     private void Keep(Dictionary<EncodedEdit, PreparedEdit> states, EncodedEdit edit, PreparedEdit state)
     {
-        if (options.RehearsedRows > 0 && bytes + state.Bytes <= options.RehearsalCacheBytes && states.TryAdd(edit, state))
+        if (options.RehearsedRows + options.ReviewedEdits > 0 && bytes + state.Bytes <= options.RehearsalCacheBytes && states.TryAdd(edit, state))
         {
             bytes += state.Bytes;
         }

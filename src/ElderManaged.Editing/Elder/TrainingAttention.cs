@@ -6,6 +6,9 @@ namespace ElderManaged.Editing.Elder;
 /// </summary>
 internal sealed class TrainingAttention(ElderOptions options)
 {
+    // −ln of one half: from here on another token may be the most likely one.
+    private const float Forgotten = 0.6931472f;
+
     private readonly List<TrainingItem> all = [];
     private readonly List<int> awake = []; // the items of Fresh, by their places in all
     private readonly List<TrainingItem> unsure = [];
@@ -82,14 +85,7 @@ internal sealed class TrainingAttention(ElderOptions options)
     /// <param name="owners">The item of each: those of <see cref="Fresh"/>, then those of <see cref="Earlier"/>.</param>
     public void See(int iteration, ReadOnlySpan<float> losses, ReadOnlySpan<int> owners)
     {
-        int count = Fresh.Count + Earlier.Count;
-        worst = worst.Length >= count ? worst : new float[count];
-        Array.Clear(worst);
-        for (int t = 0; t < losses.Length; t++)
-        {
-            worst[owners[t]] = Math.Max(worst[owners[t]], losses[t]);
-        }
-
+        FindWorst(losses, owners, Fresh.Count + Earlier.Count);
         for (int f = 0; f < Fresh.Count; f++)
         {
             if (worst[f] <= sure)
@@ -105,6 +101,40 @@ internal sealed class TrainingAttention(ElderOptions options)
             {
                 unsure.Add(Earlier[e]);
             }
+        }
+    }
+
+    /// <summary>
+    /// Is told of earlier items that were looked at when all seemed learned: what of them is forgotten is rehearsed next.
+    /// </summary>
+    /// <param name="items">What was looked at.</param>
+    /// <param name="losses">−ln of the probability of each target token.</param>
+    /// <param name="owners">The item of each.</param>
+    /// <returns>Whether none is forgotten: every token is the most likely one for certain.</returns>
+    public bool NoneIsForgotten(IReadOnlyList<TrainingItem> items, ReadOnlySpan<float> losses, ReadOnlySpan<int> owners)
+    {
+        FindWorst(losses, owners, items.Count);
+        bool none = true;
+        for (int i = 0; i < items.Count; i++)
+        {
+            if (worst[i] >= Forgotten)
+            {
+                none = false;
+                unsure.Add(items[i]);
+            }
+        }
+
+        return none;
+    }
+
+    /// <summary>The loss of each item's least probable token.</summary>
+    private void FindWorst(ReadOnlySpan<float> losses, ReadOnlySpan<int> owners, int count)
+    {
+        worst = worst.Length >= count ? worst : new float[count];
+        Array.Clear(worst);
+        for (int t = 0; t < losses.Length; t++)
+        {
+            worst[owners[t]] = Math.Max(worst[owners[t]], losses[t]);
         }
     }
 }

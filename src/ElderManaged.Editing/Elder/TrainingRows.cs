@@ -24,6 +24,9 @@ internal sealed class TrainingRows(TransformerModel model, ElderOptions options)
 
     public SequenceLayout Layout { get; } = new([]);
 
+    /// <summary>The items, new ones first.</summary>
+    public IReadOnlyList<TrainingItem> Items => items;
+
     /// <summary>The number of items.</summary>
     public int Count => items.Count;
 

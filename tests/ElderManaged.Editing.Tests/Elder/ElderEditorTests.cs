@@ -115,7 +115,7 @@ public sealed class ElderEditorTests
     [Fact]
     public void WithoutRehearsalEarlierEditsAreNotTrainedAgain()
     {
-        ElderEditor with = NewEditor("gpt2 default"), without = new(TinyModels.Gpt2, Options("gpt2 default") with { RehearsedRows = 0 });
+        ElderEditor with = NewEditor("gpt2 default"), without = new(TinyModels.Gpt2, Options("gpt2 default") with { RehearsedRows = 0, ReviewedEdits = 0 });
         List<double> rehearsed = [], none = [];
         with.IterationDone = i => rehearsed.Add(i.RehearsalLoss);
         without.IterationDone = i => none.Add(i.RehearsalLoss);
@@ -266,6 +266,27 @@ public sealed class ElderEditorTests
         }
     }
 
+    /// <summary>Few LoRAs and no random rehearsal, so that every batch damages what was learned before.</summary>
+    [Fact]
+    public void ABatchEndsOnlyWhenNothingReviewedIsForgotten()
+    {
+        TransformerModel model = TinyModels.Gpt2;
+        EncodedEdit[] edits = TinyModels.Edits(17, 20);
+        int Kept(int reviewed)
+        {
+            ElderEditor editor = new(model, ElderOptions.Default(model) with { LoraCount = 6, RehearsedRows = 0, ReviewedEdits = reviewed, Iterations = 400 });
+            foreach (EncodedEdit[] batch in edits.Chunk(4))
+            {
+                editor.Edit(batch);
+            }
+
+            return AnswerScorer.Score((PromptBatch)editor.Current.Prepare([.. edits.Select(e => e.Prompt)]), [.. edits.Select(e => e.Target)]).Count(s => s.Greedy);
+        }
+
+        Assert.Equal(20, Kept(reviewed: 20));
+        Assert.InRange(Kept(reviewed: 0), 0, 19);
+    }
+
     [Fact]
     public void PresetsHaveTheSizesOfTheMethodPage()
     {
@@ -275,8 +296,8 @@ public sealed class ElderEditorTests
         Assert.Equal((64, 4, 1, 0.5f, 1e-3f, 4, 0.9f), (variant.LoraCount, variant.ActiveCount, variant.Rank, variant.UniformWeight, variant.LearningRate, variant.RehearsedRows, variant.EarlyStopProbability));
         Assert.Equal(2 * 64 * (32 + 128), new ElderEditor(TinyModels.Gpt2).AddedParameters);
         Assert.Equal(2 * ((4 * 8 * (32 + 128)) + (4 * 33)), new ElderEditor(TinyModels.Gpt2, paper).AddedParameters);
-        Assert.Equal((4f, 3, true, true), (variant.FirstStepsFactor, variant.RestIterations, variant.RehearseUntilSure, variant.RehearseBehindSentences));
-        Assert.Equal((1f, 0, false, false), (paper.FirstStepsFactor, paper.RestIterations, paper.RehearseUntilSure, paper.RehearseBehindSentences));
+        Assert.Equal((4f, 3, 32, true, true), (variant.FirstStepsFactor, variant.RestIterations, variant.ReviewedEdits, variant.RehearseUntilSure, variant.RehearseBehindSentences));
+        Assert.Equal((1f, 0, 0, false, false), (paper.FirstStepsFactor, paper.RestIterations, paper.ReviewedEdits, paper.RehearseUntilSure, paper.RehearseBehindSentences));
         Assert.Equal([4e-3f, 4e-3f, 2.5e-3f, 1e-3f, 1e-3f], new[] { 9, 1, 0.55, 0.1, 0 }.Select(variant.LearningRateAt), (a, b) => Math.Abs(a - b) < 1e-9f);
         ElderOptions unusual = variant with { LeadingSentences = [[1, 2], [3]], Alpha = 3, EarlyStopProbability = null, Layers = [1, 3] };
         Assert.All([paper, variant, unusual], o => Assert.Equal(o.ToJson(), ElderOptions.FromJson(o.ToJson()).ToJson()));
@@ -296,6 +317,7 @@ public sealed class ElderEditorTests
         Refused(paper with { LearningRate = 0 }, "LearningRate is 0");
         Refused(paper with { FirstStepsFactor = -1 }, "FirstStepsFactor is -1");
         Refused(paper with { RestIterations = -1 }, "RestIterations is -1");
+        Refused(paper with { ReviewedEdits = -1 }, "ReviewedEdits is -1");
         ElderEditor editor = new(TinyModels.Gpt2, paper);
         Assert.Contains("token 61", Assert.Throws<ArgumentException>(() => editor.Edit([new EncodedEdit("f", [1, 61], [2], [])])).Message, StringComparison.Ordinal);
         Assert.Contains("0 target tokens", Assert.Throws<ArgumentException>(() => editor.Edit([new EncodedEdit("f", [1], [], [])])).Message, StringComparison.Ordinal);

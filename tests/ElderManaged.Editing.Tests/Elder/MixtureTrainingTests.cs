@@ -36,6 +36,23 @@ public sealed class MixtureTrainingTests
         Assert.True(allocated.Skip(1).Count(bytes => bytes == 0) > 60, $"Bytes of each iteration: {string.Join(' ', allocated)}.");
     }
 
+    [Fact]
+    public void ABatchMovesTheLorasOfItsFactsAlone()
+    {
+        TransformerModel model = TinyModels.Gpt2;
+        ElderEditor editor = new(model);
+        float[][] before = editor.Mixture.CopyValues();
+        Assert.All(editor.Mixture.SquaredMoves(before), move => Assert.Equal(0, move));
+        editor.Edit(TinyModels.Edits(4, 1));
+        double[] moves = editor.Mixture.SquaredMoves(before);
+        Allocation allocation = editor.AllocationOf("fact 0")!;
+        int n = editor.Options.LoraCount;
+        for (int i = 0; i < moves.Length; i++)
+        {
+            Assert.Equal(allocation.Layer(i / n).Contains(i % n), moves[i] > 0);
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Variants))]
     public void PreparedTogetherIsPreparedAlone(string architecture, bool paper)

@@ -82,6 +82,20 @@ public sealed class TrainingAttentionTests
     }
 
     [Fact]
+    public void WhatAReviewFindsForgottenIsRehearsedNext()
+    {
+        const float Forgotten = 0.7f; // less than one half probable
+        TrainingAttention attention = new(Options);
+        attention.Begin(Items[..1]);
+        attention.Choose(0, _ => { });
+        attention.See(0, [Sure], [0]);
+        Assert.True(attention.NoneIsForgotten(Items[1..3], [Unsure, Sure], [0, 1]));
+        Assert.False(attention.NoneIsForgotten(Items[1..4], [Sure, Sure, Forgotten, Sure], [0, 1, 1, 2]));
+        attention.Choose(1, _ => { });
+        Assert.Equal([Items[2]], attention.Earlier);
+    }
+
+    [Fact]
     public void AnEditKeepsItsSentence()
     {
         TransformerModel model = TinyModels.Gpt2;
