@@ -179,7 +179,7 @@ public sealed record ElderOptions
         RouterLoss = RouterLoss.None,
         LearningRate = 1e-3f,
         FirstStepsFactor = 4,
-        RehearsedRows = 4,
+        RehearsedRows = 6,
         RehearseUntilSure = true,
         ReviewedEdits = 32,
         RehearseBehindSentences = true,

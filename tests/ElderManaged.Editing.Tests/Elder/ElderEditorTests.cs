@@ -293,7 +293,7 @@ public sealed class ElderEditorTests
         Assert.Equal([2, 3], ElderOptions.DefaultLayers(TinyModels.Gpt2));
         ElderOptions paper = ElderOptions.Paper(TinyModels.Gpt2), variant = ElderOptions.Default(TinyModels.Gpt2);
         Assert.Equal((4, 2, 8, 12, 1e-2f, 1e-4f, 50, 4), (paper.LoraCount, paper.ActiveCount, paper.Rank, paper.Epsilon, paper.Lambda, paper.LearningRate, paper.Iterations, paper.BatchSize));
-        Assert.Equal((64, 4, 1, 0.5f, 1e-3f, 4, 0.9f), (variant.LoraCount, variant.ActiveCount, variant.Rank, variant.UniformWeight, variant.LearningRate, variant.RehearsedRows, variant.EarlyStopProbability));
+        Assert.Equal((64, 4, 1, 0.5f, 1e-3f, 6, 0.9f), (variant.LoraCount, variant.ActiveCount, variant.Rank, variant.UniformWeight, variant.LearningRate, variant.RehearsedRows, variant.EarlyStopProbability));
         Assert.Equal(2 * 64 * (32 + 128), new ElderEditor(TinyModels.Gpt2).AddedParameters);
         Assert.Equal(2 * ((4 * 8 * (32 + 128)) + (4 * 33)), new ElderEditor(TinyModels.Gpt2, paper).AddedParameters);
         Assert.Equal((4f, 3, 32, true, true), (variant.FirstStepsFactor, variant.RestIterations, variant.ReviewedEdits, variant.RehearseUntilSure, variant.RehearseBehindSentences));
