@@ -102,14 +102,32 @@ public sealed class Tape : IDisposable
             throw new ArgumentException($"Backward: the output {output.Shape} needs {output.Length} gradient values, got {seed.Length}.");
         }
 
-        if (!output.RequiresGrad || output.Owner != this)
+        RowBlocks.Copy(seed, StartOf(output));
+        Flow(output);
+    }
+
+    /// <summary>The same from a gradient that is a tensor, and stays on the device where it lies.</summary>
+    /// <exception cref="InvalidOperationException">The output was not recorded on this tape.</exception>
+    public void Backward(Tensor output, Tensor seed)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(seed);
+        if (seed.Length != output.Length)
         {
-            throw new InvalidOperationException("Backward: the output was not recorded on this tape; does any input require a gradient?");
+            throw new ArgumentException($"Backward: the output {output.Shape} needs {output.Length} gradient values, got {seed.Shape}.");
         }
 
-        Tensor start = output.GradSink(out _);
-        RowBlocks.Copy(seed, start);
-        start.MoveTo(output.Device); // gradients flow where the values were computed
+        seed.CopyTo(StartOf(output));
+        Flow(output);
+    }
+
+    private Tensor StartOf(Tensor output) => output.RequiresGrad && output.Owner == this
+        ? output.GradSink(out _)
+        : throw new InvalidOperationException("Backward: the output was not recorded on this tape; does any input require a gradient?");
+
+    private void Flow(Tensor output)
+    {
+        output.Grad!.MoveTo(output.Device); // gradients flow where the values were computed
         for (int i = nodes.Count - 1; i >= 0; i--)
         {
             GradNode node = nodes[i];

@@ -65,7 +65,7 @@ internal sealed unsafe class FrozenFloatPanels : FrozenStorage
 
     public override FrozenCopy CopyTo(GpuDevice gpu)
     {
-        GpuMemory memory = FrozenCopy.Upload(gpu, _panels);
+        GpuMemory memory = gpu.Uploads.Bring(_panels);
         return new FrozenCopy(memory, new FrozenView { Floats = memory.Floats, Outputs = OutFeatures, Inputs = InFeatures }, isFloat: true);
     }
 

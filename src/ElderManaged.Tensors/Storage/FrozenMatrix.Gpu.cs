@@ -2,7 +2,7 @@ using ILGPU;
 
 namespace ElderManaged.Tensors;
 
-// The weight on GPUs: copied there at first use, and kept as long as this object is.
+// The weight on GPUs: copied there at first use or before, and kept as long as this object is.
 public sealed partial class FrozenMatrix
 {
     private static readonly Lock Copying = new();
@@ -65,6 +65,20 @@ public sealed partial class FrozenMatrix
         GC.KeepAlive(this);
     }
 
+    /// <summary>
+    /// Begins to copy the weight to a device, after those begun before and while this thread goes on. Who needs it there before it
+    /// has arrived waits for it. Does nothing for the processor.
+    /// </summary>
+    /// <param name="device">The device.</param>
+    public void BeginMove(Device device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        if (GpuFeature.IsSupported && device is GpuDevice gpu)
+        {
+            gpu.Uploads.Begin(() => On(gpu));
+        }
+    }
+
     private FrozenCopy On(GpuDevice gpu)
     {
         FrozenCopy?[]? copies = Volatile.Read(ref _copies);
@@ -91,8 +105,6 @@ public sealed partial class FrozenMatrix
 /// <summary>A frozen weight's memory on one GPU.</summary>
 internal sealed class FrozenCopy(GpuMemory memory, FrozenView view, bool isFloat)
 {
-    private const int PieceBytes = 1 << 28;
-
     /// <summary>The memory goes back with this object.</summary>
     public GpuMemory Memory { get; } = memory;
 
@@ -100,20 +112,6 @@ internal sealed class FrozenCopy(GpuMemory memory, FrozenView view, bool isFloat
 
     /// <summary>Whether these are float32 panels, not words.</summary>
     public bool IsFloat { get; } = isFloat;
-
-    /// <summary>Memory on a GPU with the numbers of <paramref name="panels"/>, byte by byte.</summary>
-    public static unsafe GpuMemory Upload(GpuDevice gpu, AlignedBuffer panels)
-    {
-        long bytes = sizeof(float) * panels.Length;
-        GpuMemory memory = gpu.AllocateBytes(bytes);
-        for (long start = 0; start < bytes; start += PieceBytes)
-        {
-            memory.Upload(start, new ReadOnlySpan<byte>((byte*)panels.Pointer + start, (int)Math.Min(PieceBytes, bytes - start)));
-        }
-
-        GC.KeepAlive(panels);
-        return memory;
-    }
 }
 
 /// <summary>Gathering rows of a frozen weight: a thread for each number, decoded on the way.</summary>

@@ -92,7 +92,7 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
 
     public override FrozenCopy CopyTo(GpuDevice gpu)
     {
-        GpuMemory memory = FrozenCopy.Upload(gpu, _words);
+        GpuMemory memory = gpu.Uploads.Bring(_words);
         FrozenView view = _layout.View(checked((int)(_panelBytes / sizeof(uint))));
         (view.Words, view.Outputs, view.Inputs) = (memory.Words, OutFeatures, InFeatures);
         return new FrozenCopy(memory, view, isFloat: false);

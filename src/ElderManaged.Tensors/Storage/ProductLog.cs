@@ -12,6 +12,7 @@ public sealed class ProductLog : IDisposable
 
     private readonly List<Product> products = [];
     private float[] input = [], output = [];
+    private (Tensor Input, Tensor Output)? there; // on a device
 
     private ProductLog()
     {
@@ -25,6 +26,10 @@ public sealed class ProductLog : IDisposable
 
     /// <summary>How many numbers of weights they read, each product its own once.</summary>
     public double Weights => products.Sum(p => (double)p.Weight.OutFeatures * p.Weight.InFeatures);
+
+    /// <summary>Bytes of weights as they are stored, of inputs and of results, each product its own once.</summary>
+    public double Bytes => products.Sum(p =>
+        p.Weight.Numbers.ByteCount((long)p.Weight.OutFeatures * p.Weight.InFeatures) + (sizeof(float) * (double)p.Rows * (p.Weight.OutFeatures + p.Weight.InFeatures)));
 
     /// <summary>The different matrices among them.</summary>
     public IEnumerable<FrozenMatrix> Matrices => products.Select(p => p.Weight).Distinct();
@@ -57,6 +62,20 @@ public sealed class ProductLog : IDisposable
         }
     }
 
+    /// <summary>The same where the products were computed: on a device it returns when they are done.</summary>
+    public void Replay(Device device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        if (GpuFeature.IsSupported && device is GpuDevice gpu)
+        {
+            ReplayOn(gpu);
+        }
+        else
+        {
+            Replay();
+        }
+    }
+
     /// <summary>Stops noting.</summary>
     public void Dispose()
     {
@@ -69,9 +88,40 @@ public sealed class ProductLog : IDisposable
     internal static void Note(FrozenMatrix weight, int rows, bool transposed, bool accumulate) =>
         current?.products.Add(new Product(weight, rows, transposed, accumulate));
 
+    private void ReplayOn(GpuDevice gpu)
+    {
+        if (there is not { } memory || memory.Input.Device != gpu)
+        {
+            there = memory = (new Tensor(new Shape(Largest, 1)), new Tensor(new Shape(Largest, 1)));
+            new RandomSource(1).FillUniform(memory.Input.Span, -1, 1);
+            memory.Input.MoveTo(gpu);
+            memory.Output.MoveTo(gpu);
+        }
+
+        memory.Output.Clear();
+        using Tape tape = Tape.Start(record: false);
+        foreach (Product p in products)
+        {
+            Tensor left = Op.Reshape(Op.SliceRows(memory.Input, 0, p.Rows * p.Inputs), new Shape(p.Rows, p.Inputs));
+            Tensor result = Op.Reshape(Op.SliceRows(memory.Output, 0, p.Rows * p.Outputs), new Shape(p.Rows, p.Outputs));
+            if (p.Transposed)
+            {
+                p.Weight.MultiplyTransposedOn(gpu, left, result, !p.Accumulate);
+            }
+            else
+            {
+                p.Weight.MultiplyOn(gpu, left, result, null);
+            }
+        }
+
+        gpu.Synchronize();
+    }
+
+    private int Largest => products.Count == 0 ? 0 : products.Max(p => p.Rows * Math.Max(p.Inputs, p.Outputs));
+
     private void GrowBuffers()
     {
-        int largest = products.Count == 0 ? 0 : products.Max(p => p.Rows * Math.Max(p.Weight.OutFeatures, p.Weight.InFeatures));
+        int largest = Largest;
         if (input.Length < largest)
         {
             (input, output) = (new float[largest], new float[largest]);
@@ -82,5 +132,10 @@ public sealed class ProductLog : IDisposable
         Array.Clear(output);
     }
 
-    private readonly record struct Product(FrozenMatrix Weight, int Rows, bool Transposed, bool Accumulate);
+    private readonly record struct Product(FrozenMatrix Weight, int Rows, bool Transposed, bool Accumulate)
+    {
+        public int Inputs => Transposed ? Weight.OutFeatures : Weight.InFeatures;
+
+        public int Outputs => Transposed ? Weight.InFeatures : Weight.OutFeatures;
+    }
 }

@@ -133,4 +133,69 @@ public sealed class FrozenMatrixOnDeviceTests
 
     private static FrozenMatrix Make(StoredNumbers numbers, int outputs, int inputs) =>
         FrozenMatrix.FromStored(numbers, StoredMatrixTests.Stored(numbers, outputs * inputs, 5), outputs, inputs);
+
+    // Several pieces each, needed at once and in another order than they were begun.
+    [OpenCLFact]
+    public void WeightsOnTheirWayToOpenCLGiveTheBitsOfThoseThatAreThere()
+    {
+        const int Inputs = 1000, Outputs = 1300, Count = 5;
+        using Device early = TestDevices.NewOpenCL(), late = TestDevices.NewOpenCL();
+        RandomSource random = new(4);
+        float[] numbers = new float[Inputs * Outputs];
+        FrozenMatrix[] weights = [.. Enumerable.Range(0, Count).Select(_ =>
+        {
+            random.FillUniform(numbers, -1, 1);
+            return FrozenMatrix.FromDense(numbers, Outputs, Inputs);
+        })];
+        Tensor x = new(new Shape(2, Inputs));
+        random.FillUniform(x.Span, -1, 1);
+        float[][] Products(Device device)
+        {
+            Tensor input = x.Clone();
+            input.MoveTo(device);
+            return [.. weights.Reverse().Select(weight => Op.Linear(input, weight, null).ReadOnlySpan.ToArray())];
+        }
+
+        foreach (FrozenMatrix weight in weights)
+        {
+            weight.BeginMove(early);
+            weight.BeginMove(Device.Cpu);
+        }
+
+        float[][] found = Products(early);
+        Assert.Equal(Products(late), found);
+        Assert.Equal(late.Transfers.UploadedBytes, early.Transfers.UploadedBytes);
+    }
+
+    // The simulator takes the way of CUDA: by page-locked memory, two pieces in turn.
+    [Fact]
+    public unsafe void PiecesOfAWeightArriveWhereTheyBelong()
+    {
+        GpuDevice device = (GpuDevice)TestDevices.Simulator;
+        AlignedBuffer numbers = new(5_000_003);
+        for (int i = 0; i < numbers.Length; i++)
+        {
+            numbers.Pointer[i] = i;
+        }
+
+        float[] arrived = new float[numbers.Length];
+        GpuMemory memory = device.Uploads.Bring(numbers);
+        memory.Download(arrived);
+        memory.Free();
+        Assert.True(arrived.AsSpan().SequenceEqual(new ReadOnlySpan<float>(numbers.Pointer, arrived.Length)));
+    }
+
+    [OpenCLFact]
+    public void OnOpenCLADeviceMayBeFreedWhileWeightsAreOnTheirWay()
+    {
+        FrozenMatrix weight = FrozenMatrix.FromDense(new float[1 << 22], 1 << 11, 1 << 11);
+        for (int i = 0; i < 5; i++)
+        {
+            Device device = TestDevices.NewOpenCL();
+            weight.BeginMove(device);
+            weight.BeginMove(device);
+            device.Dispose();
+            weight.BeginMove(device);
+        }
+    }
 }

@@ -32,6 +32,9 @@ public static class TestDevices
     /// <summary>Another one on the same driver, for tests that count its memory.</summary>
     public static Device NewOpenCL() => OpenOpenCL() ?? throw new InvalidOperationException("There is no OpenCL driver.");
 
+    /// <summary>Lets a device fail from now on, as drivers report one that is gone.</summary>
+    public static void Lose(Device device) => ((GpuDevice)device).Failure = new CLException(CLError.CL_DEVICE_NOT_AVAILABLE);
+
     /// <summary>ILGPU's simulator: slow, for tiny shapes; shows errors of indexing that a driver hides.</summary>
     public static Device Simulator => Simulated.Value;
 

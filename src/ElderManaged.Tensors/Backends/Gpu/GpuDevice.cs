@@ -16,6 +16,7 @@ internal class GpuDevice : Device
     private readonly ThreadLocal<GpuIndexRing> indices;
     private DeviceTransfers transfers;
     private bool disposed;
+    private readonly Dictionary<int, KeyValuePages> keysAndValues = []; // by width
     private GpuMemory? scratch;
 
     public GpuDevice(Accelerator accelerator, DeviceReport report)
@@ -24,6 +25,8 @@ internal class GpuDevice : Device
         Report = report;
         Number = Interlocked.Increment(ref s_opened) - 1;
         pool = new GpuMemoryPool(this);
+        Uploads = new GpuUploads(this);
+        Staging = new GpuStaging(this);
         indices = new ThreadLocal<GpuIndexRing>(() => new GpuIndexRing(this), trackAllValues: true);
     }
 
@@ -31,6 +34,12 @@ internal class GpuDevice : Device
 
     /// <summary>Counts opened devices: kernels keep what was compiled for each in a slot of this number.</summary>
     public int Number { get; }
+
+    /// <summary>Brings weights here beside other work.</summary>
+    public GpuUploads Uploads { get; }
+
+    /// <summary>Copies between host and device.</summary>
+    public GpuStaging Staging { get; }
 
     public override DeviceReport Report { get; }
 
@@ -83,6 +92,9 @@ internal class GpuDevice : Device
     /// <summary>Memory of its own, such as a weight's; returned when nothing refers to it.</summary>
     public GpuMemory AllocateBytes(long bytes) => pool.Rent(bytes);
 
+    /// <summary>Memory that nothing was asked for before: to be written by a stream that does not wait for other work.</summary>
+    public GpuMemory AllocateNew(long bytes) => pool.Rent(bytes, reuse: false);
+
     /// <summary>
     /// Memory for numbers that one kernel leaves for the next. Hold <see cref="Gate"/> until the last of them has been asked for:
     /// others may use it then, since work is done in order.
@@ -99,6 +111,20 @@ internal class GpuDevice : Device
         return scratch.Floats;
     }
 
+    /// <summary>The pages of all keys and values of one width.</summary>
+    public KeyValuePages KeysAndValues(int width)
+    {
+        lock (Gate)
+        {
+            if (!keysAndValues.TryGetValue(width, out KeyValuePages? pages))
+            {
+                keysAndValues[width] = pages = new KeyValuePages(this, width);
+            }
+
+            return pages;
+        }
+    }
+
     internal override DeviceMemory Allocate(int length) => pool.Rent(sizeof(float) * (long)length);
 
     /// <summary>Sets memory to zero bytes.</summary>
@@ -106,7 +132,14 @@ internal class GpuDevice : Device
     {
         lock (Gate)
         {
-            Try("clear memory", () => view.MemSetToZero(Bound().DefaultStream));
+            try
+            {
+                view.MemSetToZero(Bound().DefaultStream);
+            }
+            catch (AcceleratorException failure)
+            {
+                throw Lost("clear memory", failure);
+            }
         }
     }
 
@@ -115,7 +148,14 @@ internal class GpuDevice : Device
     {
         lock (Gate)
         {
-            Try("copy memory", () => to.CopyFrom(Bound().DefaultStream, from));
+            try
+            {
+                to.CopyFrom(Bound().DefaultStream, from);
+            }
+            catch (AcceleratorException failure)
+            {
+                throw Lost("copy memory", failure);
+            }
         }
     }
 
@@ -123,7 +163,14 @@ internal class GpuDevice : Device
     {
         lock (Gate)
         {
-            Try("finish its work", () => Bound().DefaultStream.Synchronize());
+            try
+            {
+                Bound().DefaultStream.Synchronize();
+            }
+            catch (AcceleratorException failure)
+            {
+                throw Lost("finish its work", failure);
+            }
         }
     }
 
@@ -131,9 +178,17 @@ internal class GpuDevice : Device
     public Accelerator Bound()
     {
         ObjectDisposedException.ThrowIf(disposed, this);
+        if (Failure is { } failure)
+        {
+            throw failure;
+        }
+
         Accelerator.Bind();
         return Accelerator;
     }
+
+    /// <summary>What the driver answers from now on, as if the device had been lost; for tests.</summary>
+    public AcceleratorException? Failure { get; set; }
 
     /// <summary>Compiles a kernel for this device. Call while holding <see cref="Gate"/>.</summary>
     protected internal virtual Action<AcceleratorStream, KernelConfig, TArguments> Load<TArguments>(Action<TArguments> body)
@@ -147,19 +202,6 @@ internal class GpuDevice : Device
     public void CountDownload(long bytes) =>
         transfers = transfers with { Downloads = transfers.Downloads + 1, DownloadedBytes = transfers.DownloadedBytes + bytes };
 
-    /// <summary>Turns a driver's failure into a message for people.</summary>
-    public void Try(string what, Action action)
-    {
-        try
-        {
-            action();
-        }
-        catch (AcceleratorException failure)
-        {
-            throw Lost(what, failure);
-        }
-    }
-
     /// <summary>What to say when the driver failed while it should do something.</summary>
     public DeviceException Lost(string what, Exception failure) => new(
         $"The device {Report.Name} could not {what}: {failure.Message} It may have been lost or reset; what was acknowledged is in the journal. " +
@@ -168,12 +210,14 @@ internal class GpuDevice : Device
 
     protected override void Dispose(bool disposing)
     {
+        Uploads.Stop();
         lock (Gate)
         {
             if (!disposed)
             {
                 disposed = true;
                 indices.Dispose();
+                Staging.Dispose();
                 Accelerator.Dispose(); // with all of its buffers and kernels
             }
         }

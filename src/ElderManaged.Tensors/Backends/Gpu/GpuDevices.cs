@@ -34,24 +34,7 @@ internal static class GpuDevices
                 return Device.Cpu;
             }
 
-            DeviceReport taken = DeviceCatalog.TakenByAuto([DeviceCatalog.Processor(), .. Reports]);
-            if (taken.Kind == DeviceKinds.Cpu)
-            {
-                say?.Invoke($"No GPU will do ({(Found().Length == 0 ? "none was found" : Refusals())}), so the processor computes.");
-                return Device.Cpu;
-            }
-
-            try
-            {
-                Device device = Create(Found().First(found => found.Report == taken), options);
-                say?.Invoke($"{taken.Name} ({taken.Kind}) computes.");
-                return device;
-            }
-            catch (DeviceException failure)
-            {
-                say?.Invoke($"{failure.Message} The processor computes instead.");
-                return Device.Cpu;
-            }
+            return Take(Found(), found => Create(found, options), say);
         }
 
         foreach ((DeviceReport Report, ILGPU.Runtime.Device Device) found in Found())
@@ -66,6 +49,31 @@ internal static class GpuDevices
         throw new DeviceException(refused.Length > 0
             ? $"No {kind} device can be used. {refused}"
             : $"No {kind} device was found: is its driver installed? 'elder doctor' lists what this machine has; --device {DeviceKinds.Cpu} needs none.");
+    }
+
+    /// <summary>Opens what <c>auto</c> takes; the processor, saying why, where there is none or it does not open.</summary>
+    public static Device Take(
+        IReadOnlyList<(DeviceReport Report, ILGPU.Runtime.Device Device)> found, Func<(DeviceReport Report, ILGPU.Runtime.Device Device), Device> open, Action<string>? say)
+    {
+        DeviceReport taken = DeviceCatalog.TakenByAuto([DeviceCatalog.Processor(), .. found.Select(one => one.Report)]);
+        if (taken.Kind == DeviceKinds.Cpu)
+        {
+            string refusals = string.Join(" ", found.Select(one => $"{one.Report.Name}: {one.Report.Refusal ?? one.Report.NotForAuto}"));
+            say?.Invoke($"No GPU will do ({(found.Count == 0 ? "none was found" : refusals)}), so the processor computes.");
+            return Device.Cpu;
+        }
+
+        try
+        {
+            Device device = open(found.First(one => one.Report == taken));
+            say?.Invoke($"{taken.Name} ({taken.Kind}) computes.");
+            return device;
+        }
+        catch (DeviceException failure)
+        {
+            say?.Invoke($"{failure.Message} The processor computes instead.");
+            return Device.Cpu;
+        }
     }
 
     /// <summary>A context with all backends; <paramref name="extend"/> adds simulated devices for tests.</summary>
@@ -145,8 +153,6 @@ internal static class GpuDevices
         TensorCore.Register(builder);
         return builder;
     }
-
-    private static string Refusals() => string.Join(" ", Reports.Select(report => $"{report.Name}: {report.Refusal ?? report.NotForAuto}"));
 
     private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 

@@ -1,6 +1,5 @@
 using ILGPU;
 using ILGPU.Runtime;
-using ILGPU.Runtime.CPU;
 
 namespace ElderManaged.Tensors;
 
@@ -17,7 +16,7 @@ internal sealed unsafe class GpuIndexRing(GpuDevice gpu)
     private const int Alignment = 32; // in whole numbers: 128 bytes
     private const int SmallestLength = 1 << 16;
 
-    private MemoryBuffer1D<int, Stride1D.Dense>? there;
+    private GpuMemory? there;
     private PageLockedArray1D<int>? here;
     private int next;
 
@@ -29,43 +28,41 @@ internal sealed unsafe class GpuIndexRing(GpuDevice gpu)
             {
                 Accelerator accelerator = gpu.Bound();
                 AcceleratorStream stream = accelerator.DefaultStream;
-                if (there is null || here is null || values.Length > there.Length)
+                if (there is null || here is null || values.Length > here.Length)
                 {
                     stream.Synchronize();
                     here?.Dispose();
-                    there?.Dispose();
+                    there?.Discard();
                     int length = Math.Max(SmallestLength, 2 * values.Length);
-                    there = accelerator.Allocate1D<int>(length);
+                    there = gpu.AllocateNew(sizeof(int) * (long)length);
                     here = accelerator.AllocatePageLocked1D<int>(length);
                     next = 0;
                 }
 
-                if (next + values.Length > there.Length)
+                if (next + values.Length > here.Length)
                 {
                     stream.Synchronize();
                     next = 0;
                 }
 
-                ArrayView<int> target = there.View.AsContiguous().SubView(next, values.Length);
+                ArrayView<int> target = there.Bytes.Cast<int>().SubView(next, values.Length);
                 if (!values.IsEmpty)
                 {
                     if (accelerator.AcceleratorType == AcceleratorType.OpenCL)
                     {
                         // ILGPU's page-locked memory is nothing OpenCL drivers take: copy at once and wait.
-                        target.CopyFromCPU(stream, values);
-                        stream.Synchronize();
+                        gpu.Staging.Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes(values), there, sizeof(int) * (long)next);
                     }
                     else
                     {
                         values.CopyTo(here.Span[next..]);
                         target.CopyFrom(stream, here.ArrayView.SubView(next, values.Length));
+                        gpu.CountUpload(sizeof(int) * (long)values.Length);
                     }
-
-                    gpu.CountUpload(sizeof(int) * (long)values.Length);
                 }
 
                 next += (values.Length + Alignment - 1) / Alignment * Alignment;
-                next = Math.Min(next, (int)there.Length);
+                next = Math.Min(next, (int)here.Length);
                 return target;
             }
             catch (AcceleratorException failure)

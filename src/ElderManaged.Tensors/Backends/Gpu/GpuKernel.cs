@@ -34,10 +34,10 @@ internal sealed class GpuKernel<TArguments>(Action<TArguments> body) : IGpuKerne
 
         lock (gpu.Gate)
         {
-            Accelerator accelerator = gpu.Bound();
-            Action<AcceleratorStream, KernelConfig, TArguments> kernel = For(gpu);
             try
             {
+                Accelerator accelerator = gpu.Bound();
+                Action<AcceleratorStream, KernelConfig, TArguments> kernel = For(gpu);
                 kernel(accelerator.DefaultStream, new KernelConfig(groups, groupSize), arguments);
             }
             catch (AcceleratorException failure)

@@ -28,10 +28,7 @@ internal sealed class GpuMemory(GpuDevice device, GpuMemoryPool pool, MemoryBuff
         {
             try
             {
-                AcceleratorStream stream = gpu.Bound().DefaultStream;
-                Bytes.SubView(start, source.Length).CopyFromCPU(stream, source);
-                stream.Synchronize();
-                gpu.CountUpload(source.Length);
+                gpu.Staging.Upload(source, this, start);
             }
             catch (AcceleratorException failure)
             {
@@ -40,17 +37,17 @@ internal sealed class GpuMemory(GpuDevice device, GpuMemoryPool pool, MemoryBuff
         }
     }
 
-    public override void Download(Span<float> target)
+    public override void Download(Span<float> target) => Download(0, target);
+
+    /// <summary>Copies floats from some place in this memory to the host.</summary>
+    public void Download(long start, Span<float> target)
     {
         GpuDevice gpu = (GpuDevice)Device;
         lock (gpu.Gate)
         {
             try
             {
-                AcceleratorStream stream = gpu.Bound().DefaultStream;
-                Floats.SubView(0, target.Length).CopyToCPU(stream, target);
-                stream.Synchronize();
-                gpu.CountDownload(sizeof(float) * (long)target.Length);
+                gpu.Staging.Download(this, sizeof(float) * start, System.Runtime.InteropServices.MemoryMarshal.AsBytes(target));
             }
             catch (AcceleratorException failure)
             {
@@ -66,6 +63,15 @@ internal sealed class GpuMemory(GpuDevice device, GpuMemoryPool pool, MemoryBuff
         GC.SuppressFinalize(this);
     }
 #pragma warning restore CA1816
+
+    /// <summary>Gives the memory back to the driver, when what was asked of the device before is done: nobody will need as much again.</summary>
+    public void Discard()
+    {
+        if (Interlocked.Exchange(ref lent, null) is { } buffer)
+        {
+            pool.Discard(buffer);
+        }
+    }
 
     private void Return()
     {
@@ -95,12 +101,12 @@ internal sealed class GpuMemoryPool(GpuDevice device)
 
     public long AllocatedBytes => Interlocked.Read(ref allocated);
 
-    public GpuMemory Rent(long bytes)
+    public GpuMemory Rent(long bytes, bool reuse = true)
     {
         long size = SizeClass(bytes);
         lock (guard)
         {
-            if (free.TryGetValue(size, out Stack<MemoryBuffer1D<byte, Stride1D.Dense>>? stack) && stack.TryPop(out MemoryBuffer1D<byte, Stride1D.Dense>? buffer))
+            if (reuse && free.TryGetValue(size, out Stack<MemoryBuffer1D<byte, Stride1D.Dense>>? stack) && stack.TryPop(out MemoryBuffer1D<byte, Stride1D.Dense>? buffer))
             {
                 return new GpuMemory(device, this, buffer);
             }
@@ -149,6 +155,18 @@ internal sealed class GpuMemoryPool(GpuDevice device)
         }
     }
 
+    public void Discard(MemoryBuffer1D<byte, Stride1D.Dense> buffer)
+    {
+        lock (device.Gate)
+        {
+            device.Synchronize();
+            lock (guard)
+            {
+                GiveBack(buffer);
+            }
+        }
+    }
+
     private GpuMemory Allocate(long size)
     {
         lock (device.Gate)
@@ -169,20 +187,25 @@ internal sealed class GpuMemoryPool(GpuDevice device)
     {
         lock (device.Gate)
         {
-            device.Bound().DefaultStream.Synchronize();
+            device.Synchronize();
             lock (guard)
             {
                 foreach (Stack<MemoryBuffer1D<byte, Stride1D.Dense>> stack in free.Values)
                 {
                     while (stack.TryPop(out MemoryBuffer1D<byte, Stride1D.Dense>? buffer))
                     {
-                        Interlocked.Add(ref allocated, -buffer.LengthInBytes);
-                        all.Remove(buffer);
-                        buffer.Dispose();
+                        GiveBack(buffer);
                     }
                 }
             }
         }
+    }
+
+    private void GiveBack(MemoryBuffer1D<byte, Stride1D.Dense> buffer)
+    {
+        Interlocked.Add(ref allocated, -buffer.LengthInBytes);
+        all.Remove(buffer);
+        buffer.Dispose();
     }
 
     private DeviceException OutOfMemory(long size, Exception? failure)

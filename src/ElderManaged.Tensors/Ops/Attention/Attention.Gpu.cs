@@ -11,11 +11,8 @@ namespace ElderManaged.Tensors;
 /// </summary>
 internal static class AttentionGpu
 {
-    /// <summary>The widest head that the kernels take.</summary>
-    public const int MaxWidth = 256;
-
     private const int GroupSize = AttentionGpuKernels.GroupSize;
-    private const int TaskSize = AttentionGpuKernels.TaskSize;
+    private const int Tile = AttentionGpuKernels.Tile;
 
     public static void Forward(GpuDevice gpu, in AttentionState state)
     {
@@ -26,7 +23,7 @@ internal static class AttentionGpu
             arguments.Statistics = gpu.Write(statistics);
         }
 
-        EachPast(gpu, state, AttentionGpuKernels.Forward, arguments);
+        Launch(gpu, state, AttentionGpuKernels.Forward, state.Heads, arguments);
     }
 
     public static void Backward(GpuDevice gpu, in AttentionState state)
@@ -48,7 +45,7 @@ internal static class AttentionGpu
             AttentionArguments queries = arguments;
             queries.AddFirst = (state.Fresh & AttentionInputs.Queries) != 0 ? 0 : 1;
             queries.Out = gpu.Sink(dq, queries.AddFirst == 0);
-            EachPast(gpu, state, AttentionGpuKernels.Queries, queries);
+            Launch(gpu, state, AttentionGpuKernels.Queries, state.Heads, queries);
         }
 
         if (state.Dk is not null || state.Dv is not null)
@@ -60,18 +57,12 @@ internal static class AttentionGpu
             keys.AddSecond = (state.Fresh & AttentionInputs.Values) != 0 ? 0 : 1;
             keys.Out = gpu.Sink(state.Dk ?? state.Dv!, (state.Dk is null ? keys.AddSecond : keys.AddFirst) == 0);
             keys.SecondOut = state.Dv is { } dv ? gpu.Sink(dv, keys.AddSecond == 0) : keys.Out;
-            int tasks = Tasks(gpu, state, null, all: true, ref keys);
-            AttentionGpuKernels.KeysAndValues.Launch(gpu, new Index3D(tasks, state.KvHeads, 1), new Index3D(GroupSize, 1, 1), keys);
+            Launch(gpu, state, AttentionGpuKernels.KeysAndValues, state.KvHeads, keys);
         }
     }
 
     private static AttentionArguments Arguments(GpuDevice gpu, in AttentionState state)
     {
-        if (state.Width > MaxWidth)
-        {
-            throw new DeviceException($"Attention: heads of width {state.Width} are wider than the {MaxWidth} that the kernels for {gpu.Report.Name} take. Use --device {DeviceKinds.Cpu}.");
-        }
-
         AttentionArguments arguments = new()
         {
             Q = gpu.Read(state.Q),
@@ -80,7 +71,6 @@ internal static class AttentionGpu
             Width = state.Width,
             Heads = state.Heads,
             KvHeads = state.KvHeads,
-            LaneBits = state.Width > AttentionGpuKernels.NarrowWidth ? 5 : 4,
             Scale = state.Scale,
             Keep = state.Statistics is null ? 0 : 1,
         };
@@ -90,64 +80,51 @@ internal static class AttentionGpu
         return arguments;
     }
 
-    // One launch for all sequences without past, and one for each that has: its past is memory of its own.
-    private static void EachPast(GpuDevice gpu, in AttentionState state, GpuKernel<AttentionArguments> kernel, AttentionArguments arguments)
-    {
-        int tasks = Tasks(gpu, state, null, all: false, ref arguments);
-        kernel.Launch(gpu, new Index3D(tasks, state.Heads, 1), new Index3D(GroupSize, 1, 1), arguments);
-        for (int s = 0; s < state.Layout.Count; s++)
-        {
-            if (state.Layout.Past[s] > 0 && state.Layout.Lengths[s] > 0)
-            {
-                KeyValueSegment past = state.Past![s]!;
-                KeyValueRows rows = past.On(gpu);
-                arguments.PastK = rows.Keys;
-                arguments.PastV = rows.Values;
-                tasks = Tasks(gpu, state, s, all: false, ref arguments);
-                kernel.Launch(gpu, new Index3D(tasks, state.Heads, 1), new Index3D(GroupSize, 1, 1), arguments);
-                GC.KeepAlive(past);
-            }
-        }
-    }
-
-    // A task is a block of rows: where its sequence starts, how long that is, its past, and the block's first row in it.
-    // Later blocks see more, and come first.
-    private static int Tasks(GpuDevice gpu, in AttentionState state, int? only, bool all, ref AttentionArguments arguments)
+    // A group for each block of rows, head and part of the columns, of all sequences. Later blocks see more, and come first.
+    private static void Launch(GpuDevice gpu, in AttentionState state, GpuKernel<AttentionArguments> kernel, int heads, AttentionArguments arguments)
     {
         SequenceLayout layout = state.Layout;
-        int block = GroupSize >> arguments.LaneBits;
-        int room = 0;
-        foreach (int length in layout.Lengths)
-        {
-            room += (length + block - 1) / block;
-        }
-
-        int[] tasks = ArrayPool<int>.Shared.Rent(Math.Max(1, TaskSize * room));
-        int count = 0;
+        int tasks = 0, room = 0;
         for (int s = 0; s < layout.Count; s++)
         {
-            if (only is { } wanted ? s != wanted : !all && layout.Past[s] > 0)
-            {
-                continue;
-            }
-
-            for (int first = (layout.Lengths[s] - 1) / block * block; first >= 0 && layout.Lengths[s] > 0; first -= block)
-            {
-                tasks[TaskSize * count] = layout.Starts[s];
-                tasks[(TaskSize * count) + 1] = layout.Lengths[s];
-                tasks[(TaskSize * count) + 2] = layout.Past[s];
-                tasks[(TaskSize * count) + 3] = first;
-                count++;
-            }
+            tasks += (layout.Lengths[s] + Tile - 1) / Tile;
+            room += layout.Lengths[s] > 0 && layout.Past[s] > 0 ? state.Past![s]!.On(gpu).Pages.Length : 0;
         }
 
-        if (count > 0)
+        int[] numbers = ArrayPool<int>.Shared.Rent(Math.Max(1, (AttentionTask.Size * tasks) + room));
+        int task = 0, page = AttentionTask.Size * tasks;
+        for (int s = 0; s < layout.Count; s++)
         {
-            arguments.Tasks = gpu.Indices(tasks.AsSpan(0, TaskSize * count));
+            for (int first = (layout.Lengths[s] - 1) / Tile * Tile; first >= 0 && layout.Lengths[s] > 0; first -= Tile)
+            {
+                ReadOnlySpan<int> words = [layout.Starts[s], layout.Lengths[s], layout.Past[s], first, page];
+                words.CopyTo(numbers.AsSpan(AttentionTask.Size * task++));
+            }
+
+            if (layout.Lengths[s] > 0 && layout.Past[s] > 0)
+            {
+                ReadOnlySpan<int> pages = state.Past![s]!.On(gpu).Pages;
+                pages.CopyTo(numbers.AsSpan(page));
+                page += pages.Length;
+            }
         }
 
-        ArrayPool<int>.Shared.Return(tasks);
-        return count;
+        arguments.Aligned = state.Width % 4 == 0 && arguments.AreAligned() ? 1 : 0;
+        lock (gpu.Gate)
+        {
+            // Until the launch, nobody else may let the memory of all pages move.
+            if (room > 0)
+            {
+                KeyValuePages past = gpu.KeysAndValues(state.K.Columns);
+                (arguments.PastK, arguments.PastV) = (past.Keys, past.Values);
+            }
+
+            arguments.Tasks = gpu.Indices(numbers.AsSpan(0, Math.Max(1, page)));
+            kernel.Launch(gpu, new Index3D(tasks, heads, (state.Width + AttentionGpuKernels.Part - 1) / AttentionGpuKernels.Part), new Index3D(GroupSize, 1, 1), arguments);
+        }
+
+        ArrayPool<int>.Shared.Return(numbers);
+        GC.KeepAlive(state.Past);
     }
 }
 
@@ -168,12 +145,18 @@ internal struct AttentionArguments
     public int Width;
     public int Heads;
     public int KvHeads;
-    public int LaneBits;
     public int Rows;
+    public int Aligned;
     public int Keep;
     public int WantsFirst;
     public int WantsSecond;
     public int AddFirst;
     public int AddSecond;
     public float Scale;
+
+    /// <summary>Whether all rows begin at multiples of 16 bytes where their views do; the past's pages always do.</summary>
+    public readonly bool AreAligned() => Aligns(Q) && Aligns(K) && Aligns(V) && Aligns(Out) && Aligns(SecondOut) && Aligns(Dy);
+
+    private static bool Aligns<TView>(TView view)
+        where TView : IContiguousArrayView => view.Index % 4 == 0;
 }

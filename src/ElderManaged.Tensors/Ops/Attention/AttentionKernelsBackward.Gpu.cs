@@ -26,319 +26,208 @@ internal static partial class AttentionGpuKernels
     /// <summary>dq = ds·k/√D, ds = w (dy·v − dy·y), w made again from the statistics.</summary>
     internal static void QuerySlopes(AttentionArguments a)
     {
-        ArrayView<float> queries = SharedMemory.Allocate<float>(TileRoom);
-        ArrayView<float> gradients = SharedMemory.Allocate<float>(TileRoom);
-        ArrayView<float> keys = SharedMemory.Allocate<float>(TileRoom);
-        ArrayView<float> values = SharedMemory.Allocate<float>(TileRoom);
-        ArrayView<float> slopes = SharedMemory.Allocate<float>(MaxRows * ScoreStride);
-        int lanes = 1 << a.LaneBits;
-        int rows = GroupSize >> a.LaneBits;
-        int stride = (8 * lanes) + 1;
-        int r = Group.IdxX >> a.LaneBits;
-        int lane = Group.IdxX & (lanes - 1);
+        ArrayView<float> staged = SharedMemory.Allocate<float>(4 * Slice);
+        ArrayView<float> shared = SharedMemory.Allocate<float>(Tile * Stride);
+        ArrayView<Float4> stagedFours = staged.Cast<Float4>();
+        ArrayView<Float4> slopes = shared.Cast<Float4>();
+        AttentionTask task = new(a.Tasks, Grid.IdxX);
         int head = Grid.IdxY;
-        int start = a.Tasks[TaskSize * Grid.IdxX];
-        int length = a.Tasks[(TaskSize * Grid.IdxX) + 1];
-        int first = a.Tasks[(TaskSize * Grid.IdxX) + 3];
-        int past = a.Tasks[(TaskSize * Grid.IdxX) + 2];
         int kvHead = head / (a.Heads / a.KvHeads);
-        int row = first + r;
-        int lastSeen = row < length ? past + row : -1;
-        long rowAndHead = (long)(start + row) * a.Heads + head;
-        long query = rowAndHead * a.Width;
-        for (int c = lane; c < a.Width; c += lanes)
+        int r = Group.IdxX >> 4, o = Group.IdxX & 15;
+        int column = (Grid.IdxZ * Part) + (4 * o);
+        bool far = a.Width - (Grid.IdxZ * Part) > Part / 2;
+        int first = task.First + (4 * r);
+        bool live = first < task.Length;
+        int end = task.Past + XMath.Min(task.First + Tile, task.Length);
+        int stagedRow = Group.IdxX >> 2, stagedColumn = 4 * (Group.IdxX & 3);
+        long query = task.Row(task.First + stagedRow, a.Heads, head, a.Width);
+        int queryWidth = task.First + stagedRow < task.Length ? a.Width : 0;
+        RowState row0 = new(a, task, first, head), row1 = new(a, task, first + 1, head), row2 = new(a, task, first + 2, head), row3 = new(a, task, first + 3, head);
+        Float4 largest = new(row0.Largest, row1.Largest, row2.Largest, row3.Largest);
+        Float4 factor = new(row0.Factor, row1.Factor, row2.Factor, row3.Factor);
+        Float4 mean = new(row0.Mean, row1.Mean, row2.Mean, row3.Mean);
+        SumTile d = default;
+        for (int block = 0; block < end; block += Tile)
         {
-            queries[(r * stride) + c] = row < length ? a.Q[query + c] : 0;
-            gradients[(r * stride) + c] = row < length ? a.Dy[query + c] : 0;
+            ProductTile scores = default, slope = default;
+            int position = block + stagedRow;
+            bool past = position < task.Past;
+            long key = position < end ? task.Position(position, a, kvHead) : 0;
+            int keyWidth = position < end ? a.Width : 0;
+            for (int c = stagedColumn; c - stagedColumn < a.Width; c += Depth)
+            {
+                StageTurned(a.Q, query, queryWidth - c, c, a.Aligned, staged);
+                StageTurned(past ? a.PastK : a.K, key, keyWidth - c, c, a.Aligned, staged.SubView(Slice, Slice));
+                StageTurned(a.Dy, query, queryWidth - c, c, a.Aligned, staged.SubView(2 * Slice, Slice));
+                StageTurned(past ? a.PastV : a.V, key, keyWidth - c, c, a.Aligned, staged.SubView(3 * Slice, Slice));
+                Group.Barrier();
+                if (live)
+                {
+                    scores.AddColumns(stagedFours, stagedFours.SubView(Slice / 4, Slice / 4), r, o);
+                    slope.AddColumns(stagedFours.SubView(Slice / 2, Slice / 4), stagedFours.SubView(3 * Slice / 4, Slice / 4), r, o);
+                }
+
+                Group.Barrier();
+            }
+
+            slope.First = Float4.Exp((scores.First * a.Scale) - largest) * factor * (slope.First - mean) * a.Scale;
+            slope.Second = Float4.Exp((scores.Second * a.Scale) - largest) * factor * (slope.Second - mean) * a.Scale;
+            slope.Third = Float4.Exp((scores.Third * a.Scale) - largest) * factor * (slope.Third - mean) * a.Scale;
+            slope.Fourth = Float4.Exp((scores.Fourth * a.Scale) - largest) * factor * (slope.Fourth - mean) * a.Scale;
+            slope.Publish(slopes, r, o);
+            Group.Barrier();
+            int seen = task.Past + first + 1 - block;
+            for (int chunk = 0; chunk < Tile && block + chunk < end; chunk += Depth)
+            {
+                StageKeys(a, task, kvHead, block + chunk + r, end, column, stagedFours, values: false);
+                Group.Barrier();
+                if (live)
+                {
+                    int last = XMath.Min(chunk + Depth, XMath.Min(seen + 3, end - block));
+                    int j = chunk;
+                    for (; j < XMath.Min(seen, last); j++)
+                    {
+                        d.Add(slopes[(j * Fours) + r], stagedFours, ((j - chunk) * (Part / 4)) + o, 0, 4, far);
+                    }
+
+                    for (; j < last; j++)
+                    {
+                        d.Add(slopes[(j * Fours) + r], stagedFours, ((j - chunk) * (Part / 4)) + o, j - seen + 1, 4, far);
+                    }
+                }
+
+                Group.Barrier();
+            }
         }
 
-        float largest = 0, factor = 0, mean = 0;
-        if (row < length)
+        if (live)
         {
-            largest = a.Statistics[2 * rowAndHead];
-            factor = a.Statistics[(2 * rowAndHead) + 1];
-            mean = a.Means[rowAndHead];
-        }
-
-        float d0 = 0, d1 = 0, d2 = 0, d3 = 0, d4 = 0, d5 = 0, d6 = 0, d7 = 0;
-        int end = past + XMath.Min(first + rows, length);
-        for (int block = 0; block < end; block += rows)
-        {
-            int position = block + r;
-            if (position < past)
-            {
-                long key = ((long)position * a.KvHeads + kvHead) * a.Width;
-                for (int c = lane; c < a.Width; c += lanes)
-                {
-                    keys[(r * stride) + c] = a.PastK[key + c];
-                    values[(r * stride) + c] = a.PastV[key + c];
-                }
-            }
-            else
-            {
-                long key = ((long)(start + position - past) * a.KvHeads + kvHead) * a.Width;
-                for (int c = lane; c < a.Width; c += lanes)
-                {
-                    keys[(r * stride) + c] = position < end ? a.K[key + c] : 0;
-                    values[(r * stride) + c] = position < end ? a.V[key + c] : 0;
-                }
-            }
-
-            Group.Barrier();
-            if (lane < rows)
-            {
-                float score = 0, dw = 0;
-                for (int c = 0; c < a.Width; c++)
-                {
-                    score = GpuMath.Fma(queries[(r * stride) + c], keys[(lane * stride) + c], score);
-                    dw = GpuMath.Fma(gradients[(r * stride) + c], values[(lane * stride) + c], dw);
-                }
-
-                slopes[(r * ScoreStride) + lane] = XMath.Exp((score * a.Scale) - largest) * factor * (dw - mean) * a.Scale;
-            }
-
-            Group.Barrier();
-            int seen = XMath.Min(rows, lastSeen - block + 1);
-            for (int j = 0; j < seen; j++)
-            {
-                float slope = slopes[(r * ScoreStride) + j];
-                int at = (j * stride) + lane;
-                d0 = GpuMath.Fma(slope, keys[at], d0);
-                d1 = GpuMath.Fma(slope, keys[at + lanes], d1);
-                d2 = GpuMath.Fma(slope, keys[at + (2 * lanes)], d2);
-                d3 = GpuMath.Fma(slope, keys[at + (3 * lanes)], d3);
-                if (a.Width > 4 * lanes)
-                {
-                    d4 = GpuMath.Fma(slope, keys[at + (4 * lanes)], d4);
-                    d5 = GpuMath.Fma(slope, keys[at + (5 * lanes)], d5);
-                    d6 = GpuMath.Fma(slope, keys[at + (6 * lanes)], d6);
-                    d7 = GpuMath.Fma(slope, keys[at + (7 * lanes)], d7);
-                }
-            }
-
-            Group.Barrier();
-        }
-
-        if (row < length)
-        {
-            if (lane < a.Width)
-            {
-                a.Out[query + lane] = a.AddFirst != 0 ? a.Out[query + lane] + d0 : d0;
-            }
-
-            if (lane + lanes < a.Width)
-            {
-                a.Out[query + lane + lanes] = a.AddFirst != 0 ? a.Out[query + lane + lanes] + d1 : d1;
-            }
-
-            if (lane + (2 * lanes) < a.Width)
-            {
-                a.Out[query + lane + (2 * lanes)] = a.AddFirst != 0 ? a.Out[query + lane + (2 * lanes)] + d2 : d2;
-            }
-
-            if (lane + (3 * lanes) < a.Width)
-            {
-                a.Out[query + lane + (3 * lanes)] = a.AddFirst != 0 ? a.Out[query + lane + (3 * lanes)] + d3 : d3;
-            }
-
-            if (lane + (4 * lanes) < a.Width)
-            {
-                a.Out[query + lane + (4 * lanes)] = a.AddFirst != 0 ? a.Out[query + lane + (4 * lanes)] + d4 : d4;
-            }
-
-            if (lane + (5 * lanes) < a.Width)
-            {
-                a.Out[query + lane + (5 * lanes)] = a.AddFirst != 0 ? a.Out[query + lane + (5 * lanes)] + d5 : d5;
-            }
-
-            if (lane + (6 * lanes) < a.Width)
-            {
-                a.Out[query + lane + (6 * lanes)] = a.AddFirst != 0 ? a.Out[query + lane + (6 * lanes)] + d6 : d6;
-            }
-
-            if (lane + (7 * lanes) < a.Width)
-            {
-                a.Out[query + lane + (7 * lanes)] = a.AddFirst != 0 ? a.Out[query + lane + (7 * lanes)] + d7 : d7;
-            }
+            d.Write(a.Out, task.Row(first, a.Heads, head, a.Width) + column, (long)a.Heads * a.Width, task.Length - first, a.Width - column, a.Aligned, a.AddFirst);
         }
     }
 
     /// <summary>dv = wᵀ·dy, dk = dsᵀ·q/√D for a block of own positions, over the heads that share it and the rows that see it, in order.</summary>
     internal static void KeySlopes(AttentionArguments a)
     {
-        ArrayView<float> queries = SharedMemory.Allocate<float>(TileRoom);
-        ArrayView<float> gradients = SharedMemory.Allocate<float>(TileRoom);
-        ArrayView<float> keys = SharedMemory.Allocate<float>(TileRoom);
-        ArrayView<float> values = SharedMemory.Allocate<float>(TileRoom);
-        ArrayView<float> weights = SharedMemory.Allocate<float>(MaxRows * ScoreStride);
-        ArrayView<float> slopes = SharedMemory.Allocate<float>(MaxRows * ScoreStride);
-        int lanes = 1 << a.LaneBits;
-        int rows = GroupSize >> a.LaneBits;
-        int stride = (8 * lanes) + 1;
-        int r = Group.IdxX >> a.LaneBits;
-        int lane = Group.IdxX & (lanes - 1);
-        int head = Grid.IdxY;
-        int start = a.Tasks[TaskSize * Grid.IdxX];
-        int length = a.Tasks[(TaskSize * Grid.IdxX) + 1];
-        int first = a.Tasks[(TaskSize * Grid.IdxX) + 3];
+        ArrayView<float> staged = SharedMemory.Allocate<float>(4 * Slice);
+        ArrayView<float> shared = SharedMemory.Allocate<float>(Tile * Stride);
+        ArrayView<Float4> stagedFours = staged.Cast<Float4>();
+        ArrayView<Float4> published = shared.Cast<Float4>();
+        AttentionTask task = new(a.Tasks, Grid.IdxX);
+        int kvHead = Grid.IdxY;
         int group = a.Heads / a.KvHeads;
-        int own = first + r;
-        long key = ((long)(start + own) * a.KvHeads + head) * a.Width;
-        for (int c = lane; c < a.Width; c += lanes)
+        int r = Group.IdxX >> 4, o = Group.IdxX & 15;
+        int column = (Grid.IdxZ * Part) + (4 * o);
+        bool far = a.Width - (Grid.IdxZ * Part) > Part / 2;
+        int first = task.First + (4 * r);
+        bool live = first < task.Length;
+        int stagedRow = Group.IdxX >> 2, stagedColumn = 4 * (Group.IdxX & 3);
+        long key = task.Row(task.First + stagedRow, a.KvHeads, kvHead, a.Width);
+        int keyWidth = task.First + stagedRow < task.Length ? a.Width : 0;
+        SumTile dk = default, dv = default;
+        for (int head = kvHead * group; head < (kvHead + 1) * group; head++)
         {
-            keys[(r * stride) + c] = own < length ? a.K[key + c] : 0;
-            values[(r * stride) + c] = own < length ? a.V[key + c] : 0;
-        }
-
-        float k0 = 0, k1 = 0, k2 = 0, k3 = 0, k4 = 0, k5 = 0, k6 = 0, k7 = 0;
-        float v0 = 0, v1 = 0, v2 = 0, v3 = 0, v4 = 0, v5 = 0, v6 = 0, v7 = 0;
-        for (int h = head * group; h < (head + 1) * group; h++)
-        {
-            for (int block = first; block < length; block += rows)
+            for (int block = task.First; block < task.Length; block += Tile)
             {
-                long query = ((long)(start + block + r) * a.Heads + h) * a.Width;
-                for (int c = lane; c < a.Width; c += lanes)
+                // As in the others, but the thread's four rows are own positions, and the others are rows of queries that see them.
+                ProductTile weights = default, slopes = default;
+                long query = task.Row(block + stagedRow, a.Heads, head, a.Width);
+                int queryWidth = block + stagedRow < task.Length ? a.Width : 0;
+                for (int c = stagedColumn; c - stagedColumn < a.Width; c += Depth)
                 {
-                    queries[(r * stride) + c] = block + r < length ? a.Q[query + c] : 0;
-                    gradients[(r * stride) + c] = block + r < length ? a.Dy[query + c] : 0;
-                }
-
-                Group.Barrier();
-                if (lane < rows && block + lane < length)
-                {
-                    // thread (r, lane): position r, row number lane of the block
-                    float score = 0, dw = 0;
-                    for (int c = 0; c < a.Width; c++)
+                    StageTurned(a.K, key, keyWidth - c, c, a.Aligned, staged);
+                    StageTurned(a.Q, query, queryWidth - c, c, a.Aligned, staged.SubView(Slice, Slice));
+                    StageTurned(a.V, key, keyWidth - c, c, a.Aligned, staged.SubView(2 * Slice, Slice));
+                    StageTurned(a.Dy, query, queryWidth - c, c, a.Aligned, staged.SubView(3 * Slice, Slice));
+                    Group.Barrier();
+                    if (live)
                     {
-                        score = GpuMath.Fma(keys[(r * stride) + c], queries[(lane * stride) + c], score);
-                        dw = GpuMath.Fma(values[(r * stride) + c], gradients[(lane * stride) + c], dw);
+                        weights.AddColumns(stagedFours, stagedFours.SubView(Slice / 4, Slice / 4), r, o);
+                        slopes.AddColumns(stagedFours.SubView(Slice / 2, Slice / 4), stagedFours.SubView(3 * Slice / 4, Slice / 4), r, o);
                     }
 
-                    long rowAndHead = (long)(start + block + lane) * a.Heads + h;
-                    float weight = XMath.Exp((score * a.Scale) - a.Statistics[2 * rowAndHead]) * a.Statistics[(2 * rowAndHead) + 1];
-                    weights[(r * ScoreStride) + lane] = weight;
-                    slopes[(r * ScoreStride) + lane] = weight * (dw - a.Means[rowAndHead]) * a.Scale;
+                    Group.Barrier();
                 }
 
-                Group.Barrier();
-                int last = XMath.Min(rows, length - block);
-                for (int j = XMath.Max(0, own - block); j < last; j++)
-                {
-                    float weight = weights[(r * ScoreStride) + j];
-                    float slope = slopes[(r * ScoreStride) + j];
-                    int at = (j * stride) + lane;
-                    v0 = GpuMath.Fma(weight, gradients[at], v0);
-                    k0 = GpuMath.Fma(slope, queries[at], k0);
-                    v1 = GpuMath.Fma(weight, gradients[at + lanes], v1);
-                    k1 = GpuMath.Fma(slope, queries[at + lanes], k1);
-                    v2 = GpuMath.Fma(weight, gradients[at + (2 * lanes)], v2);
-                    k2 = GpuMath.Fma(slope, queries[at + (2 * lanes)], k2);
-                    v3 = GpuMath.Fma(weight, gradients[at + (3 * lanes)], v3);
-                    k3 = GpuMath.Fma(slope, queries[at + (3 * lanes)], k3);
-                    if (a.Width > 4 * lanes)
-                    {
-                        v4 = GpuMath.Fma(weight, gradients[at + (4 * lanes)], v4);
-                        k4 = GpuMath.Fma(slope, queries[at + (4 * lanes)], k4);
-                        v5 = GpuMath.Fma(weight, gradients[at + (5 * lanes)], v5);
-                        k5 = GpuMath.Fma(slope, queries[at + (5 * lanes)], k5);
-                        v6 = GpuMath.Fma(weight, gradients[at + (6 * lanes)], v6);
-                        k6 = GpuMath.Fma(slope, queries[at + (6 * lanes)], k6);
-                        v7 = GpuMath.Fma(weight, gradients[at + (7 * lanes)], v7);
-                        k7 = GpuMath.Fma(slope, queries[at + (7 * lanes)], k7);
-                    }
-                }
-
-                Group.Barrier();
+                RowState row0 = new(a, task, block + (4 * o), head), row1 = new(a, task, block + (4 * o) + 1, head);
+                RowState row2 = new(a, task, block + (4 * o) + 2, head), row3 = new(a, task, block + (4 * o) + 3, head);
+                weights.First = row0.Weights(weights.First * a.Scale);
+                weights.Second = row1.Weights(weights.Second * a.Scale);
+                weights.Third = row2.Weights(weights.Third * a.Scale);
+                weights.Fourth = row3.Weights(weights.Fourth * a.Scale);
+                slopes.First = row0.Slopes(weights.First, slopes.First) * a.Scale;
+                slopes.Second = row1.Slopes(weights.Second, slopes.Second) * a.Scale;
+                slopes.Third = row2.Slopes(weights.Third, slopes.Third) * a.Scale;
+                slopes.Fourth = row3.Slopes(weights.Fourth, slopes.Fourth) * a.Scale;
+                AddRows(a, a.Dy, weights, task, first, head, block, column, stagedFours, published, far, ref dv);
+                AddRows(a, a.Q, slopes, task, first, head, block, column, stagedFours, published, far, ref dk);
             }
         }
 
-        if (own < length)
+        if (live)
         {
-            if (a.WantsFirst != 0)
-            {
-                if (lane < a.Width)
-                {
-                    a.Out[key + lane] = a.AddFirst != 0 ? a.Out[key + lane] + k0 : k0;
-                }
-
-                if (lane + lanes < a.Width)
-                {
-                    a.Out[key + lane + lanes] = a.AddFirst != 0 ? a.Out[key + lane + lanes] + k1 : k1;
-                }
-
-                if (lane + (2 * lanes) < a.Width)
-                {
-                    a.Out[key + lane + (2 * lanes)] = a.AddFirst != 0 ? a.Out[key + lane + (2 * lanes)] + k2 : k2;
-                }
-
-                if (lane + (3 * lanes) < a.Width)
-                {
-                    a.Out[key + lane + (3 * lanes)] = a.AddFirst != 0 ? a.Out[key + lane + (3 * lanes)] + k3 : k3;
-                }
-
-                if (lane + (4 * lanes) < a.Width)
-                {
-                    a.Out[key + lane + (4 * lanes)] = a.AddFirst != 0 ? a.Out[key + lane + (4 * lanes)] + k4 : k4;
-                }
-
-                if (lane + (5 * lanes) < a.Width)
-                {
-                    a.Out[key + lane + (5 * lanes)] = a.AddFirst != 0 ? a.Out[key + lane + (5 * lanes)] + k5 : k5;
-                }
-
-                if (lane + (6 * lanes) < a.Width)
-                {
-                    a.Out[key + lane + (6 * lanes)] = a.AddFirst != 0 ? a.Out[key + lane + (6 * lanes)] + k6 : k6;
-                }
-
-                if (lane + (7 * lanes) < a.Width)
-                {
-                    a.Out[key + lane + (7 * lanes)] = a.AddFirst != 0 ? a.Out[key + lane + (7 * lanes)] + k7 : k7;
-                }
-            }
-
-            if (a.WantsSecond != 0)
-            {
-                if (lane < a.Width)
-                {
-                    a.SecondOut[key + lane] = a.AddSecond != 0 ? a.SecondOut[key + lane] + v0 : v0;
-                }
-
-                if (lane + lanes < a.Width)
-                {
-                    a.SecondOut[key + lane + lanes] = a.AddSecond != 0 ? a.SecondOut[key + lane + lanes] + v1 : v1;
-                }
-
-                if (lane + (2 * lanes) < a.Width)
-                {
-                    a.SecondOut[key + lane + (2 * lanes)] = a.AddSecond != 0 ? a.SecondOut[key + lane + (2 * lanes)] + v2 : v2;
-                }
-
-                if (lane + (3 * lanes) < a.Width)
-                {
-                    a.SecondOut[key + lane + (3 * lanes)] = a.AddSecond != 0 ? a.SecondOut[key + lane + (3 * lanes)] + v3 : v3;
-                }
-
-                if (lane + (4 * lanes) < a.Width)
-                {
-                    a.SecondOut[key + lane + (4 * lanes)] = a.AddSecond != 0 ? a.SecondOut[key + lane + (4 * lanes)] + v4 : v4;
-                }
-
-                if (lane + (5 * lanes) < a.Width)
-                {
-                    a.SecondOut[key + lane + (5 * lanes)] = a.AddSecond != 0 ? a.SecondOut[key + lane + (5 * lanes)] + v5 : v5;
-                }
-
-                if (lane + (6 * lanes) < a.Width)
-                {
-                    a.SecondOut[key + lane + (6 * lanes)] = a.AddSecond != 0 ? a.SecondOut[key + lane + (6 * lanes)] + v6 : v6;
-                }
-
-                if (lane + (7 * lanes) < a.Width)
-                {
-                    a.SecondOut[key + lane + (7 * lanes)] = a.AddSecond != 0 ? a.SecondOut[key + lane + (7 * lanes)] + v7 : v7;
-                }
-            }
+            long at = task.Row(first, a.KvHeads, kvHead, a.Width) + column, step = (long)a.KvHeads * a.Width;
+            dk.Write(a.Out, at, step, a.WantsFirst != 0 ? task.Length - first : 0, a.Width - column, a.Aligned, a.AddFirst);
+            dv.Write(a.SecondOut, at, step, a.WantsSecond != 0 ? task.Length - first : 0, a.Width - column, a.Aligned, a.AddSecond);
         }
+    }
+
+    // What a block of rows of queries gives to the sums of own positions: those rows, weighted.
+    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.AggressiveInlining)]
+    private static void AddRows(
+        AttentionArguments a, ArrayView<float> rows, ProductTile weights, AttentionTask task, int first, int head, int block, int column,
+        ArrayView<Float4> stagedFours, ArrayView<Float4> published, bool far, ref SumTile sums)
+    {
+        int r = Group.IdxX >> 4, o = Group.IdxX & 15;
+        weights.Publish(published, r, o);
+        Group.Barrier();
+
+        // The first of the thread's positions is seen from this row of the block on, the others from one more each.
+        int seen = first - block;
+        for (int chunk = 0; chunk < Tile && block + chunk < task.Length; chunk += Depth)
+        {
+            int brought = block + chunk + r;
+            StageRows(rows, task.Row(brought, a.Heads, head, a.Width) + column, brought < task.Length ? a.Width - column : 0, a.Aligned, stagedFours);
+            Group.Barrier();
+            if (first < task.Length)
+            {
+                int last = XMath.Min(chunk + Depth, task.Length - block);
+                int j = XMath.Max(chunk, seen);
+                for (; j < XMath.Min(seen + 3, last); j++)
+                {
+                    sums.Add(published[(j * Fours) + r], stagedFours, ((j - chunk) * (Part / 4)) + o, 0, j - seen + 1, far);
+                }
+
+                for (; j < last; j++)
+                {
+                    sums.Add(published[(j * Fours) + r], stagedFours, ((j - chunk) * (Part / 4)) + o, 0, 4, far);
+                }
+            }
+
+            Group.Barrier();
+        }
+    }
+
+    /// <summary>What forward kept of a row and head; zeros where there is no such row.</summary>
+    private readonly struct RowState
+    {
+        public readonly float Largest, Factor, Mean;
+
+        public RowState(AttentionArguments a, AttentionTask task, int row, int head)
+        {
+            bool there = row < task.Length;
+            long at = there ? task.Row(row, a.Heads, head, 1) : 0;
+            Largest = there ? a.Statistics[2 * at] : 0;
+            Factor = there ? a.Statistics[(2 * at) + 1] : 0;
+            Mean = there ? a.Means[at] : 0;
+        }
+
+        /// <summary>Softmax weights of the row's scores with four positions.</summary>
+        public Float4 Weights(Float4 scores) => new Float4(
+            XMath.Exp(scores.X - Largest), XMath.Exp(scores.Y - Largest), XMath.Exp(scores.Z - Largest), XMath.Exp(scores.W - Largest)) * Factor;
+
+        /// <summary>Gradients of the scores from those of the weights, dy·v.</summary>
+        public Float4 Slopes(Float4 weights, Float4 dw) =>
+            new(weights.X * (dw.X - Mean), weights.Y * (dw.Y - Mean), weights.Z * (dw.Z - Mean), weights.W * (dw.W - Mean));
     }
 }

@@ -1,16 +1,17 @@
-using System.Buffers;
 using ILGPU;
 
 namespace ElderManaged.Tensors;
 
 /// <summary>
-/// A device's memory of a <see cref="KeyValueSegment"/>: keys and values, both row by row. Room is doubled when it runs out, by a copy
-/// within the device; the first is for <c>room</c> positions at least.
+/// The positions of a <see cref="KeyValueSegment"/> on a device, in pages that go back when nothing refers to this object any more.
+/// The first that are taken are enough for <c>room</c> positions.
 /// </summary>
 internal sealed class KeyValueRows(GpuDevice gpu, int width, int room)
 {
-    private GpuMemory? keys, values;
-    private int capacity;
+    private readonly KeyValuePages memory = gpu.KeysAndValues(width);
+    private int[] pages = [];
+
+    ~KeyValueRows() => memory.Return(pages);
 
     /// <summary>The device.</summary>
     public GpuDevice Gpu => gpu;
@@ -19,37 +20,43 @@ internal sealed class KeyValueRows(GpuDevice gpu, int width, int room)
     public int Length { get; private set; }
 
     /// <summary>The memory taken.</summary>
-    public long Bytes => 2L * sizeof(float) * capacity * width;
+    public long Bytes => 2L * sizeof(float) * pages.Length * KeyValuePages.Positions * width;
 
-    /// <summary>[positions, width].</summary>
-    public ArrayView<float> Keys => keys!.Floats;
-
-    /// <summary>[positions, width].</summary>
-    public ArrayView<float> Values => values!.Floats;
+    /// <summary>The numbers of the pages, in the order of positions.</summary>
+    public ReadOnlySpan<int> Pages => pages;
 
     /// <summary>Appends rows of tensors; those that do not lie on the device are brought there.</summary>
     public void Append(Tensor newKeys, Tensor newValues, int firstRow, int count)
     {
-        if (count == 0)
+        ArrayView<float> fromKeys = gpu.Read(newKeys), fromValues = gpu.Read(newValues);
+        lock (gpu.Gate)
         {
-            return;
+            Reserve(Length + count);
+            for (int done = 0; done < count;)
+            {
+                (int page, int position, int rows) = Next(count - done);
+                long from = (firstRow + done) * (long)width, to = At(page, position), numbers = rows * (long)width;
+                gpu.Copy(fromKeys.SubView(from, numbers), memory.Keys.SubView(to, numbers));
+                gpu.Copy(fromValues.SubView(from, numbers), memory.Values.SubView(to, numbers));
+                (Length, done) = (Length + rows, done + rows);
+            }
         }
-
-        Reserve(Length + count, Math.Max(Math.Max(room, Length + count), 2 * capacity));
-        gpu.Copy(gpu.Read(newKeys).SubView((long)firstRow * width, (long)count * width), Keys.SubView((long)Length * width, (long)count * width));
-        gpu.Copy(gpu.Read(newValues).SubView((long)firstRow * width, (long)count * width), Values.SubView((long)Length * width, (long)count * width));
-        Length += count;
     }
 
     /// <summary>Appends rows from the host.</summary>
     public void Append(ReadOnlySpan<float> newKeys, ReadOnlySpan<float> newValues)
     {
-        int count = newKeys.Length / width;
-        Reserve(Length + count, Math.Max(Math.Max(room, Length + count), 2 * capacity));
-        long start = sizeof(float) * (long)Length * width;
-        keys!.Upload(start, System.Runtime.InteropServices.MemoryMarshal.AsBytes(newKeys));
-        values!.Upload(start, System.Runtime.InteropServices.MemoryMarshal.AsBytes(newValues));
-        Length += count;
+        lock (gpu.Gate)
+        {
+            int count = newKeys.Length / width;
+            Reserve(Length + count);
+            for (int done = 0; done < count;)
+            {
+                (int page, int position, int rows) = Next(count - done);
+                memory.Upload(page, position, newKeys.Slice(done * width, rows * width), newValues.Slice(done * width, rows * width));
+                (Length, done) = (Length + rows, done + rows);
+            }
+        }
     }
 
     /// <summary>Forgets all positions from <paramref name="length"/> on.</summary>
@@ -59,47 +66,53 @@ internal sealed class KeyValueRows(GpuDevice gpu, int width, int room)
     public KeyValueRows Prefix(int length, int more)
     {
         KeyValueRows copy = new(gpu, width, length + more);
-        if (length + more > 0)
+        lock (gpu.Gate)
         {
-            copy.Reserve(length + more, length + more);
-            copy.Fill(keys, values, length);
+            copy.Reserve(length + more);
+            while (copy.Length < length)
+            {
+                (int page, int position, int rows) = copy.Next(length - copy.Length);
+                long from = At(pages[copy.Length / KeyValuePages.Positions], position), to = At(page, position), numbers = rows * (long)width;
+                gpu.Copy(memory.Keys.SubView(from, numbers), memory.Keys.SubView(to, numbers));
+                gpu.Copy(memory.Values.SubView(from, numbers), memory.Values.SubView(to, numbers));
+                copy.Length += rows;
+            }
         }
 
+        GC.KeepAlive(this);
         return copy;
     }
 
     /// <summary>Copies all positions to the host.</summary>
     public void Download(Span<float> toKeys, Span<float> toValues)
     {
-        keys!.Download(toKeys[..(Length * width)]);
-        values!.Download(toValues[..(Length * width)]);
+        lock (gpu.Gate)
+        {
+            for (int done = 0; done < Length; done += KeyValuePages.Positions)
+            {
+                int numbers = Math.Min(KeyValuePages.Positions, Length - done) * width;
+                memory.Download(pages[done / KeyValuePages.Positions], toKeys.Slice(done * width, numbers), toValues.Slice(done * width, numbers));
+            }
+        }
     }
 
-    private void Reserve(int needed, int wanted)
+    // Where the next positions go: a page, the first in it, and how many it has room for.
+    private (int Page, int Position, int Rows) Next(int wanted)
     {
-        if (needed <= capacity)
-        {
-            return;
-        }
-
-        GpuMemory? oldKeys = keys, oldValues = values;
-        capacity = wanted;
-        keys = gpu.AllocateBytes(sizeof(float) * (long)wanted * width);
-        values = gpu.AllocateBytes(sizeof(float) * (long)wanted * width);
-        Fill(oldKeys, oldValues, Length);
-        oldKeys?.Free();
-        oldValues?.Free();
+        int position = Length % KeyValuePages.Positions;
+        return (pages[Length / KeyValuePages.Positions], position, Math.Min(wanted, KeyValuePages.Positions - position));
     }
 
-    private void Fill(GpuMemory? fromKeys, GpuMemory? fromValues, int length)
-    {
-        long count = (long)length * width;
-        if (count > 0)
-        {
-            gpu.Copy(fromKeys!.Floats.SubView(0, count), Keys.SubView(0, count));
-            gpu.Copy(fromValues!.Floats.SubView(0, count), Values.SubView(0, count));
-        }
+    private long At(int page, int position) => (((long)page * KeyValuePages.Positions) + position) * width;
 
-        Length = length;
+    private void Reserve(int needed)
+    {
+        if (needed > pages.Length * KeyValuePages.Positions)
+        {
+            int wanted = (Math.Max(needed, room) + KeyValuePages.Positions - 1) / KeyValuePages.Positions;
+            int[] taken = new int[wanted - pages.Length];
+            memory.Take(taken);
+            pages = [.. pages, .. taken];
+        }
     }
 }

@@ -26,6 +26,47 @@ public sealed class DeviceTests
     }
 
     [Fact]
+    public void AutoFallsBackToTheProcessorAndSaysWhy()
+    {
+        DeviceReport gpu = new(DeviceKinds.Cuda, "a GPU", Usable: true, null, 1L << 33, "driver 1");
+        List<string> said = [];
+        Device Take(DeviceReport? report, Exception? failure = null) => GpuDevices.Take(
+            report is null ? [] : [(report, null!)], _ => throw failure ?? new InvalidOperationException("It shall not be opened."), said.Add);
+
+        Assert.Same(Device.Cpu, Take(null));
+        Assert.Same(Device.Cpu, Take(gpu with { Usable = false, Refusal = "its driver is too old." }));
+        Assert.Same(Device.Cpu, Take(gpu with { NotForAuto = "it is slow." }));
+        Assert.Same(Device.Cpu, Take(gpu, new DeviceException("a GPU cannot be opened: it is busy.")));
+        Assert.Equal(
+            [
+                "No GPU will do (none was found), so the processor computes.",
+                "No GPU will do (a GPU: its driver is too old.), so the processor computes.",
+                "No GPU will do (a GPU: it is slow.), so the processor computes.",
+                "a GPU cannot be opened: it is busy. The processor computes instead.",
+            ],
+            said);
+    }
+
+    // Whatever is asked of it next fails with the same sentence: what happened, and what to do.
+    [OpenCLFact]
+    public void OnOpenCLALostDeviceSaysSoWhateverIsAskedOfIt()
+    {
+        using Device device = TestDevices.NewOpenCL();
+        Tensor x = Tensor.Full(new Shape(2, 300), 1), y = Tensor.Full(new Shape(2, 300), 1);
+        x.MoveTo(device);
+        TestDevices.Lose(device);
+        foreach (Action ask in (Action[])[() => Op.Gelu(x), x.Clear, () => _ = x.ReadOnlySpan[0], () => y.MoveTo(device), () => x.Clone(), device.Synchronize])
+        {
+            DeviceException failure = Assert.Throws<DeviceException>(ask);
+            Assert.Contains("It may have been lost or reset", failure.Message, StringComparison.Ordinal);
+            Assert.Contains("--device cpu", failure.Message, StringComparison.Ordinal);
+            Assert.NotNull(failure.InnerException);
+        }
+
+        Assert.Equal(1, y[0]);
+    }
+
+    [Fact]
     public void AKindWithoutAUsableDeviceIsRefusedWithTheReasonAndTheRemedy()
     {
         foreach (string kind in new[] { DeviceKinds.Cuda, DeviceKinds.OpenCL })

@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Text.RegularExpressions;
 using ElderManaged.Testing;
 using ILGPU.Runtime.Cuda;
 
@@ -43,6 +44,18 @@ public sealed class PtxTests
         MethodInfo[] kernels = [.. PtxText.AllKernels().Where(kernel => GpuKernels.NameOf(kernel).StartsWith(name, StringComparison.Ordinal))];
         Assert.NotEmpty(kernels);
         Assert.All(kernels, kernel => Assert.Contains("fma.rn.f32", PtxText.Of(kernel, CudaArchitecture.SM_80), StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("AttentionGpuKernels.Values", 4)] // of q and k, twice of v
+    [InlineData("AttentionGpuKernels.QuerySlopes", 6)] // of q, k, dy and v, twice of k
+    [InlineData("AttentionGpuKernels.KeySlopes", 8)] // the same, twice of q and of dy
+    public void AttentionReadsFourNumbersAtOnce(string name, int loads)
+    {
+        string ptx = PtxText.Of(PtxText.AllKernels().Single(kernel => GpuKernels.NameOf(kernel) == name), CudaArchitecture.SM_80);
+        Assert.True(Regex.Count(ptx, @"ld\.global\.v4\.f32") >= loads, $"{name}: fewer than {loads} loads of four numbers.");
+        Assert.Contains("ld.shared.v4.f32", ptx, StringComparison.Ordinal);
+        Assert.Contains("st.global.v4.f32", ptx, StringComparison.Ordinal);
     }
 
     [Fact]

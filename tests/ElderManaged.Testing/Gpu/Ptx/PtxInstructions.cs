@@ -62,6 +62,7 @@ internal static class PtxInstructions
         ["shl.b64"] = (a, b) => (uint)b > 63 ? 0 : a << (int)b,
         ["shr.u32"] = (a, b) => (uint)b > 31 ? 0 : (uint)a >> (int)b,
         ["shr.s32"] = (a, b) => (uint)(Int(a) >> (int)Math.Min((uint)b, 31)),
+        ["shr.s64"] = (a, b) => (ulong)((long)a >> (int)Math.Min((uint)b, 63)),
 
         // Two numbers in one register: the first source is the upper half.
         ["cvt.rn.f16x2.f32"] = (a, b) => ((uint)HalfToUInt16Bits((Half)Float(a)) << 16) | HalfToUInt16Bits((Half)Float(b)),
