@@ -6,12 +6,13 @@ namespace ElderManaged.Tensors;
 /// </summary>
 /// <remarks>
 /// <para>
-/// A row of the result has the same bits whatever other rows are in the call, for any number of threads and any SIMD level
-/// (see <see cref="Gemm"/>): an input that is passed on unchanged gives exactly the base model's output, in any batch.
+/// A row of y has the same bits whatever other rows are in the call, for any number of threads and any SIMD level
+/// (see <see cref="Gemm"/>): an input that is passed on unchanged gives exactly the base model's output, in any batch. A row of dx
+/// has the same bits alone as among up to four, and others, always the same, among five and more.
 /// </para>
 /// <para>
 /// Weights in a stored format narrower than float32 (see <see cref="StoredNumbers"/>) are used as they are; their products have the
-/// bits that the dequantized float32 weight would give. Float32 alone has a second packing for <see cref="MultiplyTransposed"/>, made at its first call.
+/// bits that the dequantized float32 weight would give with as many rows.
 /// </para>
 /// <para>Safe for any number of concurrent readers.</para>
 /// </remarks>

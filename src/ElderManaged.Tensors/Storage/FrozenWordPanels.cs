@@ -105,7 +105,7 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
         return threads == 1 ? Math.Min(pieces, most) : Math.Clamp(pieces / (threads * 4), 1, most);
     }
 
-    // An even number of panels, which few rows walk two or four at a time.
+    // An even number of panels, which one row walks two at a time.
     private static int FewRowsPartSize(int panels)
     {
         int size = PartSize(panels, panels);
@@ -126,11 +126,10 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
         {
             int columns = Math.Min(Lanes, OutFeatures - (panel * Lanes));
             float* y = work.Y + (panel * Lanes);
-            int together = Together(work, panel, end);
-            if (together > 1)
+            if (TakesTwo(work, panel, end))
             {
-                MultiplyPanels(work, panel, together);
-                panel += together - 1;
+                MultiplyTwo(work, panel);
+                panel++;
                 continue;
             }
 
@@ -160,38 +159,30 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
         }
     }
 
-    // How many panels from this one on one row takes at once: 4, 2 or 1. Those that are not full or not finite go alone, and four-bit
-    // codes, which take longer to compute with than to read.
-    private int Together(in Product work, int panel, int end)
-    {
-        int most = work.Level == SimdLevel.Vector512 && work.Rows == 1 ? (_layout.InWord switch { 2 => 4, 4 => 2, _ => 1 }) : 1;
-        int ready = 0;
-        while (ready < most && panel + ready < end && !_special[panel + ready] && (panel + ready + 1) * Lanes <= OutFeatures)
-        {
-            ready++;
-        }
+    // Whether one row takes this panel and the next at once. Those that are not full or not finite go alone, and four-bit codes,
+    // which take longer to compute with than to read.
+    private bool TakesTwo(in Product work, int panel, int end) =>
+        work.Level == SimdLevel.Vector512 && work.Rows == 1 && _layout.InWord <= 4
+        && panel + 1 < end && !_special[panel] && !_special[panel + 1] && (panel + 2) * Lanes <= OutFeatures;
 
-        return ready == 3 ? 2 : Math.Max(1, ready);
-    }
-
-    private void MultiplyPanels(in Product work, int panel, int panels)
+    private void MultiplyTwo(in Product work, int panel)
     {
         // Each panel is asked for one or two KB ahead, in whole groups; in the last of them, the heads of the panels that come next.
-        int depth = Math.Min(InFeatures, _layout.GroupLength == 0 ? 32 / panels : _layout.GroupLength);
+        int depth = Math.Min(InFeatures, _layout.GroupLength == 0 ? 16 : _layout.GroupLength);
         nint ahead = _layout.Offset(depth);
-        var kernel = WordDispatch.MultiplyPanels(_numbers);
+        var kernel = WordDispatch.MultiplyTwo(_numbers);
         float* y = work.Y + (panel * Lanes);
         bool accumulate = work.Accumulate;
         if (InFeatures > depth)
         {
             _layout.Groups(InFeatures - depth, out nint groups, out int groupLength);
-            kernel(panels, Panel(panel), _panelBytes, groups, groupLength, work.X, y, accumulate, ahead);
+            kernel(Panel(panel), _panelBytes, groups, groupLength, work.X, y, accumulate, ahead);
             accumulate = true;
         }
 
         _layout.Groups(depth, out nint lastGroups, out int lastLength);
         int from = InFeatures - depth;
-        kernel(panels, Panel(panel) + _layout.Offset(from), _panelBytes, lastGroups, lastLength, work.X + from, y, accumulate, ahead + ((panels - 1) * _panelBytes));
+        kernel(Panel(panel) + _layout.Offset(from), _panelBytes, lastGroups, lastLength, work.X + from, y, accumulate, ahead + _panelBytes);
     }
 
     private void MultiplyUnpacked(in Product work, int part) =>

@@ -39,14 +39,14 @@ internal static unsafe class WordDispatch
             _ => throw StoredNumbersSizes.Unknown(numbers),
         };
 
-    /// <summary>See <see cref="WordKernels{L, B, V, C, S}.MultiplyPanels"/>; there is one for <see cref="SimdLevel.Vector512"/> alone, and none for four-bit codes.</summary>
-    public static delegate*<int, byte*, nint, nint, int, float*, float*, bool, nint, void> MultiplyPanels(StoredNumbers numbers) => numbers switch
+    /// <summary>See <see cref="WordKernels{L, B, V, C, S}.MultiplyTwo"/>; there is one for <see cref="SimdLevel.Vector512"/> alone, and none for four-bit codes.</summary>
+    public static delegate*<byte*, nint, nint, int, float*, float*, bool, nint, void> MultiplyTwo(StoredNumbers numbers) => numbers switch
     {
-        StoredNumbers.Float16 => &WordKernels<Lanes512, WordLanes512, Vector512<float>, Float16Codes, NoScales>.MultiplyPanels,
-        StoredNumbers.BFloat16 => &WordKernels<Lanes512, WordLanes512, Vector512<float>, BFloat16Codes, NoScales>.MultiplyPanels,
-        StoredNumbers.Q8_0 or StoredNumbers.Q5_0 => &WordKernels<Lanes512, WordLanes512, Vector512<float>, MantissaByteCodes, MantissaByteScales>.MultiplyPanels,
-        StoredNumbers.Q5_1 => &WordKernels<Lanes512, WordLanes512, Vector512<float>, ByteCodes, HalfScales>.MultiplyPanels,
-        StoredNumbers.Q6_K => &WordKernels<Lanes512, WordLanes512, Vector512<float>, ByteCodes, SingleScale>.MultiplyPanels,
+        StoredNumbers.Float16 => &WordKernels<Lanes512, WordLanes512, Vector512<float>, Float16Codes, NoScales>.MultiplyTwo,
+        StoredNumbers.BFloat16 => &WordKernels<Lanes512, WordLanes512, Vector512<float>, BFloat16Codes, NoScales>.MultiplyTwo,
+        StoredNumbers.Q8_0 or StoredNumbers.Q5_0 => &WordKernels<Lanes512, WordLanes512, Vector512<float>, MantissaByteCodes, MantissaByteScales>.MultiplyTwo,
+        StoredNumbers.Q5_1 => &WordKernels<Lanes512, WordLanes512, Vector512<float>, ByteCodes, HalfScales>.MultiplyTwo,
+        StoredNumbers.Q6_K => &WordKernels<Lanes512, WordLanes512, Vector512<float>, ByteCodes, SingleScale>.MultiplyTwo,
         _ => throw StoredNumbersSizes.Unknown(numbers),
     };
 

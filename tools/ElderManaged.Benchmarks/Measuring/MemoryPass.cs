@@ -11,12 +11,21 @@ namespace ElderManaged.Benchmarks.Measuring;
 /// <param name="write">An array to write, which may be one of those read; null to read only.</param>
 internal sealed unsafe class MemoryPass(Tensor[] reads, Tensor? write)
 {
+    /// <summary>
+    /// Bytes that the last cache, which may be hundreds of megabytes, does not hold from one pass to the next: below it two threads were
+    /// found to read 128 MiB at 53 GB/s again and again, and 256 MiB and more at 32.
+    /// </summary>
+    public const long BeyondCaches = 384L << 20;
+
     // Four pages of memory side by side: the processor looks ahead within a page only, so four at once are nearly twice as fast.
     private const int Page = 1024, Block = 4 * Page; // floats
     private readonly Tensor sums = new(new Shape(Environment.ProcessorCount * 64, 16));
 
     /// <summary>The bytes that one run moves; a line of memory that is written costs its writing only.</summary>
     public long Bytes => sizeof(float) * (reads.Sum(r => (long)r.Length) + (write?.Length ?? 0));
+
+    /// <summary>How many copies of so many bytes it takes.</summary>
+    public static int CopiesBeyondCaches(long bytes) => (int)((BeyondCaches + bytes - 1) / bytes);
 
     public void Run()
     {

@@ -32,7 +32,7 @@ internal sealed class ProductsSection : ISection
             "ONNX Runtime");
         ResultTable memory = run.Table(
             "Products, 1 and 4 rows",
-            "Ours against reading W once (forward, input gradient) or writing dW once (weight gradient) from end to end. Weights of at least 128 MiB in turn, as a model has them, so the caches of a core do not hold them.",
+            "Ours against reading W once (forward, input gradient) or writing dW once (weight gradient) from end to end. Weights of at least 384 MiB in turn, as a model has them, which the last cache does not hold.",
             "memory");
         run.Expect(run.Options.Threads.Count * ((shapes.Length * 3 * (many.Length + few.Length)) + (quick ? 6 : 24)));
         foreach ((int input, int output) in shapes)
@@ -98,9 +98,10 @@ internal sealed class ProductsSection : ISection
     private static void FewRows(BenchmarkRun run, ResultTable table, Operands layer, int[] rowCounts)
     {
         (int n, int k) = (layer.Out, layer.In);
-        int copies = Operands.CopiesFor((long)n * k * sizeof(float));
+        int copies = MemoryPass.CopiesBeyondCaches((long)n * k * sizeof(float));
         FrozenMatrix[] weights = [layer.Frozen, .. Enumerable.Range(1, copies - 1).Select(_ => FrozenMatrix.FromDense(layer.Dense.Span, n, k))];
-        Tensor all = Numbers.Random(new Shape(copies, n * k)); // written to: memory never touched is one shared page of zeros
+        Tensor all = new(new Shape(copies, n * k));
+        all.Span.Fill(1); // memory never written to is one shared page of zeros
         MemoryPass read = new([all], null), write = new([], all);
         double bytes = 1e-9 * sizeof(float) * n * k * copies;
         foreach (int threads in run.Options.Threads)
@@ -161,8 +162,6 @@ internal sealed class ProductsSection : ISection
         public Tensor Transposed { get; }
 
         public FrozenMatrix Frozen { get; }
-
-        public static int CopiesFor(long bytes) => (int)Math.Max(1, ((128L << 20) + bytes - 1) / bytes);
 
         // Half a gigabyte that should be gone before the next layer's comes.
         public void Dispose()
