@@ -61,6 +61,7 @@ internal static class PtxInstructions
         ["shl.b32"] = (a, b) => (uint)b > 31 ? 0 : (uint)(a << (int)b),
         ["shl.b64"] = (a, b) => (uint)b > 63 ? 0 : a << (int)b,
         ["shr.u32"] = (a, b) => (uint)b > 31 ? 0 : (uint)a >> (int)b,
+        ["shr.u64"] = (a, b) => (uint)b > 63 ? 0 : a >> (int)b,
         ["shr.s32"] = (a, b) => (uint)(Int(a) >> (int)Math.Min((uint)b, 31)),
         ["shr.s64"] = (a, b) => (ulong)((long)a >> (int)Math.Min((uint)b, 63)),
 
