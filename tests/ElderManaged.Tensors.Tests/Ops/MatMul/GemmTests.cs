@@ -45,6 +45,7 @@ public sealed class GemmTests
     [InlineData(false, false, 3, 4133, 300)]
     [InlineData(false, true, 2, 4133, 300)]
     [InlineData(false, true, 517, 16, 800)]
+    [InlineData(false, true, 1031, 16, 390)]
     [InlineData(false, true, 300, 7, 1103)]
     [InlineData(false, true, 29, 1, 401)]
     [InlineData(false, false, 64, 6400, 2)]
