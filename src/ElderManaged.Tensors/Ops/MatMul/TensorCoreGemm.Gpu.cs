@@ -16,7 +16,7 @@ namespace ElderManaged.Tensors;
 /// is smaller than 2⁻²⁸ of the row's largest loses digits; the sum is scaled back at the end. Then tiles:
 /// </para>
 /// <code>
-///                   B  │▒▒▒▒▒▒▒▒│  32 of k: the words of W's panels as they are stored, two k in one word
+///                   B  │▒▒▒▒▒▒▒▒│  32 of k, two in a word, as 16-bit panels of W have them
 ///                      │        │
 ///     A  ▒▒│  64 rows  ┌────────┐  8 warps, each 32 × 32 of C: 2 × 4 sums of 16 × 8, see TensorCore
 ///        ▒▒│           │ ··│··  │
@@ -29,8 +29,8 @@ namespace ElderManaged.Tensors;
 /// that the 32 words a warp takes for a fragment lie in 32 banks.
 /// </para>
 /// <para>
-/// Every element is summed in one order for any number of rows that comes here; fewer than <see cref="LeastRows"/> rows, and all
-/// other weights, take <see cref="GemmGpu"/>, whose bits are others.
+/// Every element is summed in one order for any number of rows that comes here; fewer than <see cref="LeastRows"/> rows, float32
+/// weights and odd inputs take <see cref="GemmGpu"/>, whose bits are others.
 /// </para>
 /// </remarks>
 internal static class TensorCoreGemm
