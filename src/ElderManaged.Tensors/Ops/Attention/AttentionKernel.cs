@@ -6,8 +6,11 @@ namespace ElderManaged.Tensors;
 /// </summary>
 internal static unsafe class AttentionKernel
 {
-    // Below so many multiply-adds, waking a thread costs more than it saves.
-    private const long WorthThreads = 1 << 16;
+    // About so many pairs of positions and columns a thread does in a microsecond, both products and the softmax; a third of it backward.
+    private const double PairsInMicrosecond = 24_000;
+
+    // Into so many batches parts are divided for each thread: sequences differ in length, so what is left must be small enough to share.
+    private const int BatchesOfThread = 12;
 
     // Rows of a part of forward, which packs keys and values for itself: fewer would not pay for that.
     private const int MinPartRows = 8 * GemmKernels.MaxRows;
@@ -15,7 +18,7 @@ internal static unsafe class AttentionKernel
     public static void Forward(in AttentionState state)
     {
         int parts = state.Layout.Count * state.KvHeads;
-        bool threads = IsWorthThreads(state);
+        bool threads = CpuThreads.AreWorth(Pairs(state) / PairsInMicrosecond);
         int longest = 0;
         foreach (int length in state.Layout.Lengths)
         {
@@ -30,7 +33,7 @@ internal static unsafe class AttentionKernel
 
     public static void Backward(in AttentionState state)
     {
-        bool threads = IsWorthThreads(state);
+        bool threads = CpuThreads.AreWorth(3 * Pairs(state) / PairsInMicrosecond);
         Each(state, state.Layout.Count * (state.Heads / state.HeadsOfBackwardPart), threads, static (s, batch) => EachPart(s, batch, backward: true));
         if (state.PartialK is not null || state.PartialV is not null)
         {
@@ -42,21 +45,21 @@ internal static unsafe class AttentionKernel
         }
     }
 
-    private static bool IsWorthThreads(in AttentionState state)
+    private static double Pairs(in AttentionState state)
     {
-        long work = 0;
+        long pairs = 0;
         for (int s = 0; s < state.Layout.Count; s++)
         {
-            work += (long)state.Layout.Lengths[s] * (state.Layout.Past[s] + state.Layout.Lengths[s]) * state.Q.Columns;
+            pairs += (long)state.Layout.Lengths[s] * (state.Layout.Past[s] + state.Layout.Lengths[s]);
         }
 
-        return work >= WorthThreads;
+        return (double)pairs * state.QueryStride;
     }
 
     // Handing out parts costs a little each time, and a head's neighbour is fetched ahead: threads take several at a time.
     private static void Each(AttentionState state, int parts, bool threads, Action<AttentionState, int> body)
     {
-        int batches = threads ? Math.Min(parts, 4 * CpuThreads.Count) : 1;
+        int batches = threads ? Math.Min(parts, BatchesOfThread * CpuThreads.Count) : 1;
         int atATime = (parts + batches - 1) / Math.Max(1, batches);
         AttentionState divided = state with { Parts = parts, PartsAtATime = Math.Max(1, atATime) };
         if (batches > 1)
