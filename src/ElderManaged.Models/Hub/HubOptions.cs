@@ -1,3 +1,5 @@
+using ElderManaged.Tensors.Storage;
+
 namespace ElderManaged.Models.Hub;
 
 /// <summary>Where models are fetched from and kept.</summary>
@@ -28,7 +30,7 @@ public sealed record HubOptions
     /// <exception cref="HubException"><c>HF_ENDPOINT</c> is no web address.</exception>
     public static HubOptions FromEnvironment()
     {
-        HubOptions options = new() { Home = DefaultHome(), Token = Variable("HF_TOKEN") };
+        HubOptions options = new() { Home = ElderHome.Folder, Token = Variable("HF_TOKEN") };
         if (Variable("HF_ENDPOINT") is not string endpoint)
         {
             return options;
@@ -37,20 +39,6 @@ public sealed record HubOptions
         return Uri.TryCreate(endpoint, UriKind.Absolute, out Uri? address) && (address.Scheme == Uri.UriSchemeHttps || address.Scheme == Uri.UriSchemeHttp)
             ? options with { Endpoint = address }
             : throw new HubException($"HF_ENDPOINT is '{endpoint}', which is no address beginning with https://; correct or remove it.");
-    }
-
-    private static string DefaultHome()
-    {
-        if (Variable("ELDER_HOME") is string home)
-        {
-            return Path.GetFullPath(home);
-        }
-
-        string user = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
-        string caches = OperatingSystem.IsWindows() ? Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData)
-            : OperatingSystem.IsMacOS() ? Path.Combine(user, "Library", "Caches")
-            : Variable("XDG_CACHE_HOME") ?? Path.Combine(user, ".cache");
-        return Path.Combine(caches, "elder-managed");
     }
 
     private static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value.Trim() : null;

@@ -52,14 +52,24 @@ public sealed partial class FrozenMatrix
         if (TensorCoreGemm.Takes(gpu, a))
         {
             TensorCoreGemm.Multiply(gpu, a);
+            GC.KeepAlive(this);
+            return;
         }
-        else if (copy.IsFloat)
+
+        switch (copy.IsFloat ? 32 : a.Weight.Bits)
         {
-            GemmGpu.Multiply<FloatPanelOperand>(gpu, a);
-        }
-        else
-        {
-            GemmGpu.Multiply<WordPanelOperand>(gpu, a);
+            case 4:
+                GemmGpu.Multiply<NibblePanelOperand>(gpu, a);
+                break;
+            case 8:
+                GemmGpu.Multiply<BytePanelOperand>(gpu, a);
+                break;
+            case 16:
+                GemmGpu.Multiply<HalfPanelOperand>(gpu, a);
+                break;
+            default:
+                GemmGpu.Multiply<FloatPanelOperand>(gpu, a);
+                break;
         }
 
         GC.KeepAlive(this);
@@ -123,7 +133,7 @@ internal static class FrozenGpu
     public static void Gather(GpuDevice gpu, FrozenCopy copy, ReadOnlySpan<int> ids, Tensor rows)
     {
         GatherArguments a = new() { Weight = copy.View, Rows = gpu.Write(rows), Ids = gpu.Indices(ids) };
-        GpuKernel<GatherArguments> kernel = copy.IsFloat ? Kernels<FloatPanelOperand>.Gather : Kernels<WordPanelOperand>.Gather;
+        GpuKernel<GatherArguments> kernel = copy.IsFloat ? Kernels<FloatPanelOperand>.Gather : Kernels<WordPanel>.Gather;
         kernel.Launch(gpu, new Index3D(ids.Length, (rows.Columns + GroupSize - 1) / GroupSize, 1), new Index3D(GroupSize, 1, 1), a);
     }
 

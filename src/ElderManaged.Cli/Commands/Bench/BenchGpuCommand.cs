@@ -14,7 +14,8 @@ internal static class BenchGpuCommand
         Option<string> device = Inputs.Device();
         Option<bool> tensorCores = Inputs.TensorCores();
         Option<bool> json = Inputs.Json();
-        Command command = new("gpu", "Times products, attention and elementwise ops on a GPU, beside its own peaks.") { device, tensorCores, json };
+        Option<bool> tune = new("--tune") { Description = $"Measure which tiles are fastest for each product, whatever was kept of earlier measurements, and say which on the error stream. ({DeviceTuning.Variable}=off: products never measure by themselves.)" };
+        Command command = new("gpu", "Times products, attention and elementwise ops on a GPU, beside its own peaks.") { device, tensorCores, json, tune };
         command.SetAction(parsed =>
         {
             using Device gpu = Inputs.OpenDevice(parsed.GetValue(device)!, parsed.GetValue(tensorCores), terminal);
@@ -23,8 +24,18 @@ internal static class BenchGpuCommand
                 throw new UsageException("There is no GPU here that will do, so there is nothing to measure; 'elder doctor' says why. 'elder bench edit' and 'elder bench generate' measure the processor.");
             }
 
+            if (parsed.GetValue(tune))
+            {
+                DeviceTuning.Restart(gpu, terminal.Error.WriteLine);
+            }
+
             DevicePeaks peaks = DevicePeaks.Measure(gpu);
             Print(terminal, gpu.Report, peaks, GpuBench.Run(gpu, GpuBenchSizes.Real, text => BenchOptions.Progress(terminal, text), cancellationToken), parsed.GetValue(json));
+            foreach (DeviceTuningChoice tile in parsed.GetValue(tune) ? DeviceTuning.Choices(gpu) : [])
+            {
+                terminal.Error.WriteLine($"tiles of {tile.Tile} for up to {tile.Rows} x {tile.Depth} x {tile.Columns}, B {tile.Operands}");
+            }
+
             return Program.Success;
         });
         return command;

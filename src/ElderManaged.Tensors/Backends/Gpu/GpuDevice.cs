@@ -46,6 +46,9 @@ internal class GpuDevice : Device
     /// <summary>Whether products of many rows with frozen weights take tensor cores; they must be there.</summary>
     public bool TensorCores { get; init; }
 
+    /// <summary>Measures which kernels are fastest here; without it, a count decides.</summary>
+    public GpuTuner? Tuner { get; set; }
+
     public override long AllocatedBytes => pool.AllocatedBytes;
 
     /// <summary>Held while the driver is asked for something; ILGPU and OpenCL's kernel objects are not safe for several threads.</summary>

@@ -34,14 +34,14 @@ internal static class GpuDevices
                 return Device.Cpu;
             }
 
-            return Take(Found(), found => Create(found, options), say);
+            return Take(Found(), found => Create(found, options, say), say);
         }
 
         foreach ((DeviceReport Report, ILGPU.Runtime.Device Device) found in Found())
         {
             if (found.Report.Kind == kind && found.Report.Usable)
             {
-                return Create(found, options);
+                return Create(found, options, say);
             }
         }
 
@@ -87,18 +87,26 @@ internal static class GpuDevices
     public static Context CreateContextWithoutDevices() => Context.Create(builder => Prepare(builder));
 
     /// <summary>Opens an accelerator of ILGPU as a device.</summary>
-    public static GpuDevice Create((DeviceReport Report, ILGPU.Runtime.Device Device) found, DeviceOptions options)
+    public static GpuDevice Create((DeviceReport Report, ILGPU.Runtime.Device Device) found, DeviceOptions options, Action<string>? say)
     {
         try
         {
             Accelerator accelerator = found.Device.CreateAccelerator(s_context ?? throw new InvalidOperationException("Look for devices first."));
-            return new GpuDevice(accelerator, Describe(found.Device, options.TensorCores)) { TensorCores = options.TensorCores && HasTensorCores(found.Device) };
+            return new GpuDevice(accelerator, Describe(found.Device, options.TensorCores))
+            {
+                TensorCores = options.TensorCores && HasTensorCores(found.Device),
+                Tuner = DeviceTuning.IsOn && found.Report.NotForAuto is null ? TunerFor(found.Report, anew: false, say) : null,
+            };
         }
         catch (Exception failure) when (failure is AcceleratorException or CapabilityNotSupportedException or NotSupportedException)
         {
             throw new DeviceException($"{found.Report.Name} cannot be opened: {failure.Message} Update its driver, or say --device {DeviceKinds.Cpu}.", failure);
         }
     }
+
+    /// <summary>Measures for a device and this version of its driver.</summary>
+    public static GpuTuner TunerFor(DeviceReport report, bool anew, Action<string>? say) =>
+        new($"{report.Name}, {report.Driver}", GpuTuneFile.OfThisMachine(say), TimeProvider.System) { Anew = anew };
 
     /// <summary>What is known of a device, and whether it will do; <paramref name="tensorCores"/>: whether they were asked for.</summary>
     public static DeviceReport Describe(ILGPU.Runtime.Device device, bool tensorCores = false)

@@ -84,7 +84,7 @@ internal sealed class GpuKernel<TArguments>(Action<TArguments> body) : IGpuKerne
 /// <summary>Names of kernels.</summary>
 internal static class GpuKernels
 {
-    /// <summary>"GemmGpu.Tiles", "ElementwiseGpu.Map(GeluFormula)".</summary>
+    /// <summary>"GemmFewRows.AddChains", "ElementwiseGpu.Map(GeluFormula)".</summary>
     public static string NameOf(MethodInfo method)
     {
         string name = $"{method.DeclaringType!.Name.Split('`')[0]}.{method.Name}";

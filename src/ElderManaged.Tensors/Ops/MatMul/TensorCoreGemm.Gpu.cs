@@ -25,7 +25,7 @@ namespace ElderManaged.Tensors;
 /// <para>
 /// While the warps multiply one slice, each thread holds its part of the next in registers; shared memory has room for both, so
 /// one barrier a slice will do. A tile reads (64 + 128)·32 numbers of two bytes for 64·128·32 multiply-adds: 43 operations for a
-/// byte of global memory, where tiles of float32 have 16 to 28. Rows in shared memory are 20 words apart and pairs of k 136, so
+/// byte of global memory, where tiles of float32 have at most 32. Rows in shared memory are 20 words apart and pairs of k 136, so
 /// that the 32 words a warp takes for a fragment lie in 32 banks.
 /// </para>
 /// <para>
@@ -373,7 +373,7 @@ internal readonly struct BlockPairs : ITensorPairs
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static uint OfOutput(FrozenView w, int output, int pair) =>
-        TensorCore.TwoHalves(WordPanelOperand.Value(w, output, 2 * pair), WordPanelOperand.Value(w, output, (2 * pair) + 1));
+        TensorCore.TwoHalves(WordPanel.Value(w, output, 2 * pair), WordPanel.Value(w, output, (2 * pair) + 1));
 }
 
 /// <summary>What a thread moves at once.</summary>

@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Text.RegularExpressions;
 using ElderManaged.Testing;
 using ILGPU.Runtime.Cuda;
@@ -7,20 +8,20 @@ namespace ElderManaged.Tensors.Tests;
 /// <summary>What the products' kernels look like compiled, and what they report.</summary>
 public sealed class GemmGpuTests
 {
+    // Sixteen to sixty-four sums a thread, one barrier, which is in the loop over slices, and two stages of shared memory.
     [Fact]
-    public void TilesFuseEveryMultiplyAddAndReadFromSharedMemory()
+    public void EveryTileKeepsItsSumsInRegistersAndHasOneBarrierForASlice()
     {
-        string[] texts =
-        [
-            PtxText.Of(GemmGpu.Kernels<DenseOperand>.Tiles.Method, CudaArchitecture.SM_80),
-            PtxText.Of(GemmGpu.Kernels<FloatPanelOperand>.Tiles.Method, CudaArchitecture.SM_80),
-            PtxText.Of(GemmGpu.Kernels<WordPanelOperand>.Tiles.Method, CudaArchitecture.SM_80),
-        ];
-        foreach (string text in texts)
+        MethodInfo[] kernels = [.. PtxText.AllKernels().Where(kernel => kernel.DeclaringType == typeof(GemmTiles))];
+        Assert.Equal(5 * GemmTileSize.All.Length, kernels.Length); // dense, float32 panels, 16, 8 and 4 bits
+        foreach (MethodInfo kernel in kernels)
         {
-            Assert.True(Regex.Count(text, @"fma\.rn\.f32") >= 16, "fewer than the sixteen multiply-adds of a thread");
+            string text = PtxText.Of(kernel, CudaArchitecture.SM_80), name = GpuKernels.NameOf(kernel);
+            GemmTileSize size = GemmTileSize.All[Array.FindIndex(GemmTileSize.Names, size => name.Contains($"Tile{size},", StringComparison.Ordinal))];
+            Assert.True(Regex.Count(text, @"fma\.rn\.f32") >= size.Rows * size.Columns / size.Threads, $"{name}: fewer multiply-adds than a thread has sums.");
+            Assert.Equal(1, Regex.Count(text, @"bar\.sync"));
             Assert.DoesNotContain(".local", text, StringComparison.Ordinal);
-            Assert.Contains(".shared", text, StringComparison.Ordinal);
+            Assert.Equal(size.SharedBytes, Regex.Matches(text, @"\.shared \.align 16 \.b8 \w+\[(\d+)\]").Sum(match => int.Parse(match.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture)));
         }
     }
 
