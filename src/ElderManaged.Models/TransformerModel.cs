@@ -42,7 +42,8 @@ public abstract class TransformerModel
 
     /// <summary>
     /// Lets the model compute on a device from now on. Parameters are moved there; frozen weights keep their place on the host
-    /// and get a copy on the device, in the format they are stored in, when they are first used there.
+    /// and get a copy on the device, in the format they are stored in, when they are first used there; loading with
+    /// <see cref="LoadOptions.Device"/> makes these copies while it reads on and while the first blocks compute.
     /// </summary>
     /// <remarks>Not while another thread uses the model.</remarks>
     public void MoveTo(Device device)
@@ -203,13 +204,6 @@ public abstract class TransformerModel
     };
 
     private protected abstract void Export(WeightSink sink);
-
-    /// <summary>Where the first ops have their input, all of them compute.</summary>
-    private protected Tensor Here(Tensor embedded)
-    {
-        embedded.MoveTo(Device);
-        return embedded;
-    }
 
     /// <summary>From the last block's attention on only the rows that are asked for are needed.</summary>
     private protected (Tensor Mixed, Tensor Hidden) KeepOutputRows(int layer, Tensor mixed, Tensor hidden, ForwardContext context) =>

@@ -240,6 +240,32 @@ public sealed class EditorSessionTests : IDisposable
         Assert.Contains(folder.Path, error.Message);
     }
 
+    [OpenCLFact]
+    public void A_device_that_is_lost_on_OpenCL_loses_nothing_that_was_acknowledged()
+    {
+        string state = folder.File("lost");
+        using Tensors.Device device = TestDevices.NewOpenCL();
+        ElderModel there = ElderModel.Load(model.Folder!, new LoadOptions { Device = device });
+        using (EditorSession session = there.StartSession("elder-paper", """{"iterations":3}""", state, batchSize: 2))
+        {
+            Tensors.DeviceException error = Assert.Throws<Tensors.DeviceException>(() => session.Edit(TinyModels.Facts, new LoseDevice(device)));
+
+            Assert.Contains("may have been lost", error.Message);
+            Assert.Contains("journal", error.Message);
+            Assert.Contains("--device cpu", error.Message);
+        }
+
+        using EditorSession opened = ElderModel.Open(state);
+        Assert.Equal(TinyModels.Facts[..2].Select(EditEncoder.FactIdOf).Order(StringComparer.Ordinal), opened.Facts.Order(StringComparer.Ordinal));
+        opened.Edit(TinyModels.Facts[2..]);
+        Assert.Equal(4, opened.Facts.Count);
+    }
+
+    private sealed class LoseDevice(Tensors.Device device) : IProgress<EditProgress>
+    {
+        public void Report(EditProgress value) => TestDevices.Lose(device); // after the first batch
+    }
+
     private sealed class Collect(List<EditProgress> reports, int at = 0, CancellationTokenSource? cancel = null) : IProgress<EditProgress>
     {
         public void Report(EditProgress value)

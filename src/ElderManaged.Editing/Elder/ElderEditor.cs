@@ -202,7 +202,13 @@ public sealed class ElderEditor : IPersistentEditor, IForgettingEditor
     private Allocation[] RouteAgain(PreparedEdit[] prepared)
     {
         using Tape tape = Tape.Start(record: false);
-        Tensor queries = new(new Shape(prepared.Length, prepared[0].Query.Length), [.. prepared.SelectMany(p => p.Query)]);
+        Tensor queries = Tape.NewTensor(new Shape(prepared.Length, prepared[0].Query!.Length));
+        queries.MoveTo(Model.Device);
+        for (int i = 0; i < prepared.Length; i++)
+        {
+            prepared[i].Query!.CopyTo(Op.SliceRows(queries, i, 1));
+        }
+
         return Router.TopK(Router.Scores(state.Mixture, queries), Options.ActiveCount);
     }
 

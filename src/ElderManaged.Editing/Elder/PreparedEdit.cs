@@ -6,29 +6,29 @@ namespace ElderManaged.Editing.Elder;
 /// <summary>
 /// What the frozen part of the model says about one edit, computed once: the first edited block up to where the LoRAs
 /// act, for the rows that training runs, and the keys and values before them. It has the same bits whatever else is prepared
-/// with it, because no row depends on other sequences.
+/// with it, because no row depends on other sequences. It stays on the device where the model computes.
 /// </summary>
 internal sealed class PreparedEdit
 {
     /// <summary>Rows of one pass: enough for products at full speed, few enough to bound the memory of large batches.</summary>
     private const int RowsOfAPass = 512;
 
-    private PreparedEdit(BlockAtSite at, int firstRow, int rows, int pastLength, KeyValueCache? past, int[] targets, float[] query)
+    private PreparedEdit(BlockAtSite at, int firstRow, int rows, int pastLength, KeyValueCache? past, int[] targets, Tensor? query)
     {
-        float[] Copy(Tensor x) => x.ReadOnlySpan.Slice(firstRow * x.Columns, rows * x.Columns).ToArray();
+        Tensor Copy(Tensor x) => Op.SliceRows(x, firstRow, rows).Clone();
 
         (Hidden, Input, Output) = (Copy(at.Hidden), Copy(at.Input), Copy(at.Output));
         (Rows, Past, PastLength, Targets, Query) = (rows, past, pastLength, targets, query);
     }
 
     /// <summary>The residual stream to which the first edited block's feed-forward part is added [rows, width].</summary>
-    public float[] Hidden { get; }
+    public Tensor Hidden { get; }
 
     /// <summary>What the first edited layer reads [rows, in].</summary>
-    public float[] Input { get; }
+    public Tensor Input { get; }
 
     /// <summary>What it gives without LoRAs [rows, out].</summary>
-    public float[] Output { get; }
+    public Tensor Output { get; }
 
     /// <summary>How many rows training runs; the last of them, as many as there are targets, predict the target tokens.</summary>
     public int Rows { get; }
@@ -40,8 +40,8 @@ internal sealed class PreparedEdit
 
     public int[] Targets { get; }
 
-    /// <summary>The routers' query; empty without routers.</summary>
-    public float[] Query { get; }
+    /// <summary>The routers' query [1, width]; null without routers.</summary>
+    public Tensor? Query { get; }
 
     public long Bytes { get; private init; }
 
@@ -79,7 +79,7 @@ internal sealed class PreparedEdit
         int first = options.Layers[0];
         int[] past = [.. edits.Select(e => options.ActFromLastPromptToken ? e.Prompt.Length - 1 : 0)];
         SequenceLayout layout = new([.. edits.Select(RowsOf)]);
-        float[][] queries = [.. edits.Select(_ => Array.Empty<float>())];
+        Tensor?[] queries = new Tensor?[edits.Length];
         using Tape tape = Tape.Start(record: false);
         ForwardContext context = new(layout)
         {
@@ -87,7 +87,7 @@ internal sealed class PreparedEdit
             {
                 for (int s = 0; kind == Activation.FeedForwardInput && layer == first - 1 && s < queries.Length; s++)
                 {
-                    queries[s] = x.ReadOnlyRow(layout.Starts[s] + edits[s].Prompt.Length - 1).ToArray();
+                    queries[s] = Op.SliceRows(x, layout.Starts[s] + edits[s].Prompt.Length - 1, 1).Clone();
                 }
             },
         };
@@ -98,7 +98,7 @@ internal sealed class PreparedEdit
             at, layout.Starts[s] + past[s], layout.Lengths[s] - past[s], past[s], past[s] > 0 ? cache!.Select([s]) : null, e.Target, queries[s])
         {
             Bytes = sizeof(float) * ((long)(layout.Lengths[s] - past[s]) * (at.Hidden.Columns + at.Input.Columns + at.Output.Columns)
-                + queries[s].Length) + (past[s] > 0 ? cache!.Select([s]).Bytes : 0),
+                + (queries[s]?.Length ?? 0)) + (past[s] > 0 ? cache!.Select([s]).Bytes : 0),
         })];
     }
 

@@ -123,10 +123,6 @@ internal sealed class TrainingRows(TransformerModel model, ElderOptions options)
         Targets.AsSpan(0, fresh).CopyTo(NewTargets);
         Targets.AsSpan(fresh).CopyTo(EarlierTargets);
         PackPast();
-        foreach (Tensor packed in (ReadOnlySpan<Tensor>)[hidden, input, output, queries])
-        {
-            packed.MoveTo(model.Device); // once for each change of what is trained on
-        }
     }
 
     private void CopyItem(int s, int row)
@@ -136,7 +132,11 @@ internal sealed class TrainingRows(TransformerModel model, ElderOptions options)
         Put(edit.Hidden, skipped, hidden, row);
         Put(edit.Input, skipped, input, row);
         Put(edit.Output, skipped, output, row);
-        Put(edit.Query, 0, queries, s);
+        if (edit.Query is { } query)
+        {
+            Put(query, 0, queries, s);
+        }
+
         for (int l = 0; l < allocated.Length; l++)
         {
             allocation.Layer(l).CopyTo(allocated[l].AsSpan(s * options.ActiveCount));
@@ -180,10 +180,10 @@ internal sealed class TrainingRows(TransformerModel model, ElderOptions options)
     {
         PreparedEdit edit = items[0].Edit;
         int rows = SiteRows;
-        bool grown = GrowRows(ref hidden, rows, edit.Hidden.Length / edit.Rows);
-        grown |= GrowRows(ref input, rows, edit.Input.Length / edit.Rows);
-        grown |= GrowRows(ref output, rows, edit.Output.Length / edit.Rows);
-        grown |= GrowRows(ref queries, Count, edit.Query.Length);
+        bool grown = GrowRows(ref hidden, rows, edit.Hidden.Columns);
+        grown |= GrowRows(ref input, rows, edit.Input.Columns);
+        grown |= GrowRows(ref output, rows, edit.Output.Columns);
+        grown |= GrowRows(ref queries, Count, edit.Query?.Length ?? 0);
         if (allocated.Length == 0 || allocated[0].Length < Count * options.ActiveCount)
         {
             allocated = [.. options.Layers.Select(_ => new int[Count * options.ActiveCount])];
@@ -195,10 +195,14 @@ internal sealed class TrainingRows(TransformerModel model, ElderOptions options)
 
     private static Tensor View(Tensor memory, int rows) => Op.SliceRows(memory, 0, rows);
 
-    private static void Put(float[] source, int skippedRows, Tensor target, int row) =>
-        source.AsSpan(skippedRows * target.Columns).CopyTo(target.Span[(row * target.Columns)..]);
+    // Where both lie: on a device nothing goes by way of the host.
+    private static void Put(Tensor source, int skippedRows, Tensor target, int row)
+    {
+        int rows = source.Rows - skippedRows;
+        Op.SliceRows(source, skippedRows, rows).CopyTo(Op.SliceRows(target, row, rows));
+    }
 
-    private static bool GrowRows(ref Tensor memory, int rows, int width)
+    private bool GrowRows(ref Tensor memory, int rows, int width)
     {
         if (width == 0 || (memory.Rows >= rows && memory.Columns == width))
         {
@@ -206,6 +210,7 @@ internal sealed class TrainingRows(TransformerModel model, ElderOptions options)
         }
 
         memory = new Tensor(new Shape(Math.Max(rows, memory.Rows * 5 / 4), width));
+        memory.MoveTo(model.Device);
         return true;
     }
 

@@ -79,7 +79,7 @@ public sealed class Gpt2Model : TransformerModel
             }
         }
 
-        return Op.Add(Here(tokenEmbedding.Lookup(ids, Device)), positionEmbedding.Lookup(positions, Device));
+        return Op.Add(tokenEmbedding.Lookup(ids, Device), positionEmbedding.Lookup(positions, Device));
     }
 
     /// <inheritdoc/>

@@ -65,7 +65,7 @@ public sealed class LlamaModel : TransformerModel
         site == FeedForwardSite.Contract ? $"model.layers.{layer}.mlp.down_proj" : throw NoSite("LLaMA", site);
 
     /// <inheritdoc/>
-    public override Tensor Embed(int[] ids, ForwardContext context) => Here(tokenEmbedding.Lookup(ids, Device));
+    public override Tensor Embed(int[] ids, ForwardContext context) => tokenEmbedding.Lookup(ids, Device);
 
     /// <inheritdoc/>
     public override BlockAtSite ToSite(int layer, Tensor hidden, ForwardContext context)

@@ -45,7 +45,15 @@ internal sealed class FrozenWeights(Checkpoint checkpoint, LoadOptions options) 
         return inFeatures % wanted.BlockLength() == 0 ? wanted : stored;
     }
 
+    // On its way to the device while the next one is read.
     private FrozenMatrix Matrix(string name, int outFeatures, int inFeatures, bool transposed)
+    {
+        FrozenMatrix matrix = ReadMatrix(name, outFeatures, inFeatures, transposed);
+        matrix.BeginMove(options.Device);
+        return matrix;
+    }
+
+    private FrozenMatrix ReadMatrix(string name, int outFeatures, int inFeatures, bool transposed)
     {
         TensorEntry entry = transposed ? Find(checkpoint, name, inFeatures, outFeatures) : Find(checkpoint, name, outFeatures, inFeatures);
         if (outFeatures < 32 && inFeatures > LongestThinRow)

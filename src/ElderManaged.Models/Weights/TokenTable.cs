@@ -9,7 +9,7 @@ internal abstract class TokenTable
     /// <summary>The output projection with the same weight [vocabulary, width].</summary>
     public abstract LinearLayer Head { get; }
 
-    /// <summary>Ids → rows [ids, width], on a device; those of parameters where the parameters lie.</summary>
+    /// <summary>Ids → rows [ids, width] on a device: where the first ops have their input, all of them compute.</summary>
     public abstract Tensor Lookup(int[] ids, Device device);
 }
 
@@ -18,7 +18,12 @@ internal sealed class TrainableTokenTable(Tensor weight) : TokenTable
 {
     public override LinearLayer Head { get; } = new TrainableLinear(weight, null);
 
-    public override Tensor Lookup(int[] ids, Device device) => Op.Embedding(weight, ids);
+    // Parameters follow their model, but numbers that were written since then lie on the host.
+    public override Tensor Lookup(int[] ids, Device device)
+    {
+        weight.MoveTo(device);
+        return Op.Embedding(weight, ids);
+    }
 }
 
 /// <summary>An embedding that never changes, in whatever format it is stored.</summary>

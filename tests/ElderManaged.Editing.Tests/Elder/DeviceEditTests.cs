@@ -1,6 +1,7 @@
 using ElderManaged.Editing.Elder;
 using ElderManaged.Models;
 using ElderManaged.Models.Generation;
+using ElderManaged.Nn;
 using ElderManaged.Tensors;
 using ElderManaged.Testing;
 using Device = ElderManaged.Tensors.Device;
@@ -11,16 +12,22 @@ namespace ElderManaged.Editing.Tests.Elder;
 public sealed class DeviceEditTests
 {
     [OpenCLFact]
-    public void PaperBatchOnOpenCLIsTheProcessorsBatch() => SameBatch(PaperOptions, TestDevices.OpenCL!);
+    public void PaperBatchOnOpenCLIsTheProcessorsBatch() => SameBatch(TinyModels.NewGpt2, Paper(TinyModels.Gpt2), TestDevices.OpenCL!);
 
     [OpenCLFact]
-    public void DefaultBatchOnOpenCLIsTheProcessorsBatch() => SameBatch(DefaultOptions, TestDevices.OpenCL!);
+    public void PaperBatchOfLlamaOnOpenCLIsTheProcessorsBatch() => SameBatch(TinyModels.NewLlama, Paper(TinyModels.Llama), TestDevices.OpenCL!);
+
+    [OpenCLFact]
+    public void DefaultBatchOnOpenCLIsTheProcessorsBatch() => SameBatch(TinyModels.NewGpt2, Default(TinyModels.Gpt2), TestDevices.OpenCL!);
+
+    [OpenCLFact]
+    public void DefaultBatchOfLlamaOnOpenCLIsTheProcessorsBatch() => SameBatch(TinyModels.NewLlama, Default(TinyModels.Llama), TestDevices.OpenCL!);
 
     [Fact]
-    public void PaperBatchInPtxIsTheProcessorsBatch() => SameBatch(PaperOptions, TestDevices.Ptx);
+    public void PaperBatchInPtxIsTheProcessorsBatch() => SameBatch(TinyModels.NewGpt2, Paper(TinyModels.Gpt2), TestDevices.Ptx);
 
     [Fact]
-    public void DefaultBatchInPtxIsTheProcessorsBatch() => SameBatch(DefaultOptions, TestDevices.Ptx);
+    public void DefaultBatchInPtxIsTheProcessorsBatch() => SameBatch(TinyModels.NewGpt2, Default(TinyModels.Gpt2), TestDevices.Ptx);
 
     [OpenCLFact]
     public void AnIterationOnOpenCLBringsBackLossesOnly()
@@ -43,15 +50,33 @@ public sealed class DeviceEditTests
         Assert.InRange(bytes, 1, 1024 + (layers * 4 * options.ActiveCount * sizeof(int)));
     }
 
-    private static ElderOptions PaperOptions => ElderOptions.Paper(TinyModels.Gpt2) with { LearningRate = 1e-2f, Epsilon = 2, Seed = 1, Iterations = 5 };
+    // The rows of rehearsed edits were computed on the device and are packed there, others in each iteration.
+    [OpenCLFact]
+    public void ANewChoiceOfRehearsedEditsOnOpenCLBringsUpNumbersOfRowsOnly()
+    {
+        using Device device = TestDevices.NewOpenCL();
+        TransformerModel model = TinyModels.NewGpt2(device);
+        ElderOptions options = ElderOptions.Default(model) with { Seed = 1, Iterations = 12, EarlyStopProbability = null, RehearsedRows = 6 };
+        ElderEditor editor = new(model, options);
+        editor.Edit(TinyModels.Edits(1, 12));
+        List<long> uploaded = [];
+        editor.IterationDone = _ => uploaded.Add(device.Transfers.UploadedBytes);
+        editor.Edit([.. TinyModels.Edits(2, 4).Select(edit => edit with { FactId = $"new {edit.FactId}" })]);
+        long each = (uploaded[^1] - uploaded[2]) / (uploaded.Count - 3);
+        LinearLayer layer = model.FeedForward(options.Layers[0], model.ElderSite);
+        int row = sizeof(float) * (model.Width + layer.InFeatures + layer.OutFeatures);
+        Assert.InRange(each, 1, 10 * row); // less than one row of each of the ten items, and they have several
+    }
 
-    private static ElderOptions DefaultOptions =>
-        ElderOptions.Default(TinyModels.Gpt2) with { LearningRate = 1e-2f, Iterations = 5, LeadingSentences = [[3, 4, 5], [6, 7, 8, 9]], Seed = 1 };
+    private static ElderOptions Paper(TransformerModel model) => ElderOptions.Paper(model) with { LearningRate = 1e-2f, Epsilon = 2, Seed = 1, Iterations = 5 };
 
-    private static void SameBatch(ElderOptions options, Device device)
+    private static ElderOptions Default(TransformerModel model) =>
+        ElderOptions.Default(model) with { LearningRate = 1e-2f, Iterations = 5, LeadingSentences = [[3, 4, 5], [6, 7, 8, 9]], Seed = 1 };
+
+    private static void SameBatch(Func<Device, TransformerModel> make, ElderOptions options, Device device)
     {
         EncodedEdit[] edits = TinyModels.Edits(1, 4);
-        ElderEditor expected = new(TinyModels.NewGpt2(Device.Cpu), options), found = new(TinyModels.NewGpt2(device), options);
+        ElderEditor expected = new(make(Device.Cpu), options), found = new(make(device), options);
         EditBatchResult left = expected.Edit(edits), right = found.Edit(edits);
         Assert.Equal(left.Iterations, right.Iterations);
         Assert.InRange(Math.Abs(left.FinalLoss - right.FinalLoss) / left.FinalLoss, 0, 1e-4);

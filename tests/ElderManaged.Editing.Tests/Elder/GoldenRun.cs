@@ -96,7 +96,7 @@ internal sealed class GoldenRun : IDisposable
         int width = query.Length / (Batches * batch.Count);
         for (int s = 0; s < batch.Count; s++)
         {
-            float[] found = PreparedEdit.Prepare(model, editor.Options, batch[s].Prompt, batch[s].Target).Query;
+            float[] found = PreparedEdit.Prepare(model, editor.Options, batch[s].Prompt, batch[s].Target).Query!.ReadOnlySpan.ToArray();
             Near("query", query.AsSpan(((b * batch.Count) + s) * width, width), found, 1e-4);
         }
 

@@ -20,11 +20,13 @@ internal static class TinyModels
 
     private static readonly Lazy<TransformerModel> LazyGpt2 = new(() => Frozen(Gpt2Config));
 
-    private static readonly Lazy<TransformerModel> LazyLlama = new(() => Frozen(new LlamaConfig
+    private static readonly LlamaConfig LlamaConfig = new()
     {
         VocabSize = Vocabulary, MaxPositions = 40, HiddenSize = 32, InnerSize = 48, LayerCount = 4, HeadCount = 4, KeyValueHeadCount = 2,
         TieWordEmbeddings = true, RmsNormEpsilon = 1e-5f,
-    }));
+    };
+
+    private static readonly Lazy<TransformerModel> LazyLlama = new(() => Frozen(LlamaConfig));
 
     public static TransformerModel Gpt2 => LazyGpt2.Value;
 
@@ -34,6 +36,14 @@ internal static class TinyModels
     public static TransformerModel NewGpt2(Device device)
     {
         TransformerModel model = Frozen(Gpt2Config);
+        model.MoveTo(device);
+        return model;
+    }
+
+    /// <summary>Another one with the weights of <see cref="Llama"/>, on a device.</summary>
+    public static TransformerModel NewLlama(Device device)
+    {
+        TransformerModel model = Frozen(LlamaConfig);
         model.MoveTo(device);
         return model;
     }

@@ -101,6 +101,46 @@ public sealed class DeviceModelTests
         Assert.InRange(device.AllocatedBytes, 1, held);
     }
 
+    // Forward, backward and a step of Adam: nothing is allocated on the host, and the device's memory is that of the first steps.
+    [OpenCLFact]
+    public Task AThousandTrainingStepsOnOpenCLAllocateNothing() =>
+        Task.Factory.StartNew(TrainingSteps, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    private static void TrainingSteps()
+    {
+        using Device device = TestDevices.NewOpenCL();
+        Gpt2Config small = ((Gpt2Config)Configs[0]) with { VocabSize = 31, HiddenSize = 16, InnerSize = 32, LayerCount = 1, HeadCount = 2, EosTokenIds = new TokenIds(30) };
+        TransformerModel model = TransformerModel.CreateTrainable(small, seed: 5);
+        model.MoveTo(device);
+        Adam adam = new(model.Parameters, new AdamOptions { LearningRate = 1e-3f });
+        int[] ids = [.. Enumerable.Range(0, 9).Select(i => i * 7 % 30)];
+        int[] targets = [.. ids.Skip(1), Op.IgnoredTarget];
+        ForwardContext context = new(new SequenceLayout([4, 5]));
+        float loss = 0;
+        void Step()
+        {
+            using Tape tape = Tape.Start();
+            adam.ZeroGrad();
+            Tensor mean = Op.CrossEntropy(model.Logits(model.Forward(ids, context)), targets);
+            tape.Backward(mean);
+            adam.Step();
+            loss = mean.Value;
+        }
+
+        Step();
+        float first = loss;
+        AllocationCheck.AllocatesNothing(Step);
+        device.Synchronize();
+        long held = device.AllocatedBytes;
+        for (int i = 0; i < 1000; i++)
+        {
+            Step();
+        }
+
+        Assert.Equal(held, device.AllocatedBytes);
+        Assert.InRange(loss, 0, first / 2);
+    }
+
     private static void SameLossAndGradients(ModelConfig config, Device device)
     {
         (float expectedLoss, Dictionary<string, float[]> expected) = Train(config, Device.Cpu);
