@@ -12,10 +12,11 @@ namespace ElderManaged.Cli.Bench;
 /// <param name="IterationProducts">The products with frozen weights of one iteration, done again with nothing around them.</param>
 /// <param name="BatchProducts">The same for the whole batch, the prompts' pass through the frozen blocks included.</param>
 /// <param name="IterationOperations">Additions and multiplications in these products.</param>
+/// <param name="IterationBytes">Bytes of their weights, inputs and results.</param>
 /// <param name="AllocatedPerIteration">Managed bytes that one iteration allocates.</param>
 /// <param name="Iterations">How many a batch made.</param>
 internal sealed record EditBenchResult(
-    double Batch, double Iteration, double IterationProducts, double BatchProducts, double IterationOperations,
+    double Batch, double Iteration, double IterationProducts, double BatchProducts, double IterationOperations, double IterationBytes,
     long AllocatedPerIteration, int Iterations);
 
 /// <summary>Times batches of made-up edits.</summary>
@@ -46,7 +47,7 @@ internal sealed class EditBench(TransformerModel model, ElderOptions options, Ac
         double[] batch = new double[batches], products = new double[batches], whole = new double[batches];
         List<double> iterations = [];
         List<double> allocated = [];
-        double operations = 0;
+        double operations = 0, bytes = 0;
         for (int b = 0; b < batches; b++)
         {
             progress($"batch {b + 1} of {batches}");
@@ -60,19 +61,13 @@ internal sealed class EditBench(TransformerModel model, ElderOptions options, Ac
 
             iterations.AddRange(watch.Seconds);
             allocated.AddRange(watch.Allocated);
-            if (model.Device != Device.Cpu)
-            {
-                (products[b], whole[b], operations) = (double.NaN, double.NaN, double.NaN); // the log knows the processor's products only
-                continue;
-            }
-
-            products[b] = Statistics.MedianSeconds(watch.OneIteration!.Replay);
-            whole[b] = Statistics.MedianSeconds(watch.UntilFirst!.Replay) + ((options.Iterations - 1) * products[b]);
-            operations = watch.OneIteration.Operations;
+            products[b] = Statistics.MedianSeconds(() => watch.OneIteration!.Replay(model.Device));
+            whole[b] = Statistics.MedianSeconds(() => watch.UntilFirst!.Replay(model.Device)) + ((options.Iterations - 1) * products[b]);
+            (operations, bytes) = (watch.OneIteration!.Operations, watch.OneIteration.Bytes);
         }
 
         return new EditBenchResult(
-            Statistics.Median(batch), Statistics.Median(iterations), Statistics.Median(products), Statistics.Median(whole), operations,
+            Statistics.Median(batch), Statistics.Median(iterations), Statistics.Median(products), Statistics.Median(whole), operations, bytes,
             (long)Statistics.Median(allocated), options.Iterations);
     }
 

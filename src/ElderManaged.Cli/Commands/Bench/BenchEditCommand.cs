@@ -64,18 +64,9 @@ internal static class BenchEditCommand
         CultureInfo c = CultureInfo.InvariantCulture;
         output.WriteLine(string.Create(c, $"{model}, {preset}, {(device == Device.Cpu ? $"{threads} thread(s)" : device.ToString())}, layers {options.Layers[0]} to {options.Layers[^1]}, {r.Iterations} iterations"));
         output.WriteLine(string.Create(c, $"batch of 4 edits      {r.Batch:0.000} s, {bench.TokensOf(r.Iterations) / r.Batch:0} tokens/s"));
-        bool alone = device == Device.Cpu; // products are noted and done again on the processor only
-        if (alone)
-        {
-            output.WriteLine(string.Create(c, $"  its products alone  {r.BatchProducts:0.000} s, ratio {r.Batch / r.BatchProducts:0.000}"));
-        }
-
+        output.WriteLine(string.Create(c, $"  its products alone  {r.BatchProducts:0.000} s, ratio {r.Batch / r.BatchProducts:0.000}"));
         output.WriteLine(string.Create(c, $"iteration             {r.Iteration * 1e3:0.00} ms"));
-        if (alone)
-        {
-            output.WriteLine(string.Create(c, $"  its products alone  {r.IterationProducts * 1e3:0.00} ms ({r.IterationOperations / r.IterationProducts / 1e9:0} GFLOP/s), ratio {r.Iteration / r.IterationProducts:0.000}"));
-        }
-
+        output.WriteLine(string.Create(c, $"  its products alone  {r.IterationProducts * 1e3:0.00} ms ({r.IterationOperations / r.IterationProducts / 1e9:0} GFLOP/s), ratio {r.Iteration / r.IterationProducts:0.000}"));
         output.WriteLine(string.Create(c, $"allocated             {r.AllocatedPerIteration} bytes an iteration"));
         output.WriteLine(string.Create(c, $"peak memory           {Statistics.PeakMemory() / (double)(1 << 20):0} MiB"));
     }

@@ -6,18 +6,21 @@ using ElderManaged.Tensors;
 
 namespace ElderManaged.Cli.Commands.Bench;
 
-/// <summary><c>elder bench gpu</c>: single ops on a GPU, beside what it reaches at most.</summary>
+/// <summary><c>elder bench gpu</c>: single ops and the edit loop on a GPU, beside what it reaches at most.</summary>
 internal static class BenchGpuCommand
 {
     public static Command Create(Terminal terminal, CancellationToken cancellationToken)
     {
         Option<string> device = Inputs.Device();
+        Option<string> shape = BenchOptions.Shape();
         Option<bool> tensorCores = Inputs.TensorCores();
         Option<bool> json = Inputs.Json();
         Option<bool> tune = new("--tune") { Description = $"Measure which tiles are fastest for each product, whatever was kept of earlier measurements, and say which on the error stream. ({DeviceTuning.Variable}=off: products never measure by themselves.)" };
-        Command command = new("gpu", "Times products, attention and elementwise ops on a GPU, beside its own peaks.") { device, tensorCores, json, tune };
+        Command command = new("gpu", "Times products, attention and the edit loop on a GPU, beside its own peaks and cuBLAS where that is installed.") { shape, device, tensorCores, json, tune };
         command.SetAction(parsed =>
         {
+            string edited = parsed.GetValue(shape)!;
+            _ = ModelShapes.Find(edited); // refuses an unknown one before anything is measured
             using Device gpu = Inputs.OpenDevice(parsed.GetValue(device)!, parsed.GetValue(tensorCores), terminal);
             if (gpu == Device.Cpu)
             {
@@ -30,7 +33,8 @@ internal static class BenchGpuCommand
             }
 
             DevicePeaks peaks = DevicePeaks.Measure(gpu);
-            Print(terminal, gpu.Report, peaks, GpuBench.Run(gpu, GpuBenchSizes.Real, text => BenchOptions.Progress(terminal, text), cancellationToken), parsed.GetValue(json));
+            GpuBenchSizes sizes = GpuBenchSizes.Real with { Edit = GpuBenchSizes.Real.Edit with { Shape = edited } };
+            Print(terminal, gpu.Report, peaks, new GpuBench(gpu, sizes, text => BenchOptions.Progress(terminal, text), cancellationToken).Run(), parsed.GetValue(json));
             foreach (DeviceTuningChoice tile in parsed.GetValue(tune) ? DeviceTuning.Choices(gpu) : [])
             {
                 terminal.Error.WriteLine($"tiles of {tile.Tile} for up to {tile.Rows} x {tile.Depth} x {tile.Columns}, B {tile.Operands}");
@@ -68,10 +72,17 @@ internal static class BenchGpuCommand
         {
             string name = line.Name.PadRight(width);
             terminal.Out.WriteLine(line.OnDevice
-                ? string.Create(c, $"{name}  {line.Seconds * 1e3,9:0.000} ms  {line.Operations / line.Seconds / 1e9,8:0} GFLOP/s  {line.Bytes / line.Seconds / 1e9,7:0.0} GB/s  {line.ShareOf(peaks):0.00} of what the peaks allow")
+                ? string.Create(c, $"{name}  {line.Seconds * 1e3,9:0.000} ms  {line.Operations / line.Seconds / 1e9,8:0} GFLOP/s  {line.Bytes / line.Seconds / 1e9,7:0.0} GB/s  {line.ShareOf(peaks):0.00} of what the peaks allow{Beside(line)}")
                 : $"{name}  not on the device: there is no kernel for it, the processor computes");
         }
     }
+
+    private static string Beside(GpuBenchLine line) => line switch
+    {
+        { Compared: false } => "",
+        { Vendor: { } vendor } => string.Create(CultureInfo.InvariantCulture, $"; {vendor} {line.VendorSeconds * 1e3:0.000} ms, {line.VendorSeconds / line.Seconds:0.00} of its speed"),
+        _ => "; cuBLAS not found",
+    };
 
     private static void Write(Utf8JsonWriter json, DeviceReport device, DevicePeaks peaks, IReadOnlyList<GpuBenchLine> lines)
     {
@@ -91,6 +102,12 @@ internal static class BenchGpuCommand
             json.WriteNumber("operations", line.Operations);
             json.WriteNumber("bytes", line.Bytes);
             BenchOptions.Write(json, "shareOfPeak", line.OnDevice ? line.ShareOf(peaks) : double.NaN);
+            if (line.Compared)
+            {
+                json.WriteString("vendor", line.Vendor ?? "cuBLAS not found");
+                BenchOptions.Write(json, "vendorSeconds", line.VendorSeconds);
+            }
+
             json.WriteEndObject();
         }
 
