@@ -80,7 +80,7 @@ internal readonly struct WordPanel : IFrozenRows
 
     /// <summary>Of four words with the scales of lanes, which are halves, those of four neighbours from <paramref name="lane"/> on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Four Halves(Four words, int lane)
+    public static Float4 Halves(Float4 words, int lane)
     {
         int shift = lane & 16; // the upper half of a word has its second sixteen lanes
         return new(Half(words.X, shift), Half(words.Y, shift), Half(words.Z, shift), Half(words.W, shift));

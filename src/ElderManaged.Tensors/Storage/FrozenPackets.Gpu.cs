@@ -25,7 +25,7 @@ internal readonly struct FloatPanelOperand : IGemmOperand, IFrozenRows
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Put(GemmArguments a, GemmPacket packet, ArrayView<Four> slice, int start, int depth, int line, int lines, int index) =>
+    public static void Put(GemmArguments a, GemmPacket packet, ArrayView<Float4> slice, int start, int depth, int line, int lines, int index) =>
         DenseOperand.Put(packet.Numbers, slice, start, a.Weight.Turned != 0, lines, index);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -53,7 +53,7 @@ internal readonly struct HalfPanelOperand : IGemmOperand, IPanelCodes
         WordPackets<HalfPanelOperand>.Fetch(a.Weight, depth, line, lines, index);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Put(GemmArguments a, GemmPacket packet, ArrayView<Four> slice, int start, int depth, int line, int lines, int index) =>
+    public static void Put(GemmArguments a, GemmPacket packet, ArrayView<Float4> slice, int start, int depth, int line, int lines, int index) =>
         WordPackets<HalfPanelOperand>.Put(a.Weight, packet, slice, start, depth, line, lines, index);
 }
 
@@ -75,7 +75,7 @@ internal readonly struct BytePanelOperand : IGemmOperand, IPanelCodes
         WordPackets<BytePanelOperand>.Fetch(a.Weight, depth, line, lines, index);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Put(GemmArguments a, GemmPacket packet, ArrayView<Four> slice, int start, int depth, int line, int lines, int index) =>
+    public static void Put(GemmArguments a, GemmPacket packet, ArrayView<Float4> slice, int start, int depth, int line, int lines, int index) =>
         WordPackets<BytePanelOperand>.Put(a.Weight, packet, slice, start, depth, line, lines, index);
 }
 
@@ -97,7 +97,7 @@ internal readonly struct NibblePanelOperand : IGemmOperand, IPanelCodes
         WordPackets<NibblePanelOperand>.Fetch(a.Weight, depth, line, lines, index);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Put(GemmArguments a, GemmPacket packet, ArrayView<Four> slice, int start, int depth, int line, int lines, int index) =>
+    public static void Put(GemmArguments a, GemmPacket packet, ArrayView<Float4> slice, int start, int depth, int line, int lines, int index) =>
         WordPackets<NibblePanelOperand>.Put(a.Weight, packet, slice, start, depth, line, lines, index);
 }
 
@@ -139,7 +139,7 @@ internal static class WordPackets<TCodes>
             return packet;
         }
 
-        ArrayView<Four> words = w.Words.Fours();
+        ArrayView<Float4> words = w.Words.Fours();
         int lane = place.Output % Lanes;
         int group = place.Output / Lanes * w.Panel;
         if (TCodes.InWord == 2)
@@ -165,15 +165,15 @@ internal static class WordPackets<TCodes>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Put(FrozenView w, GemmPacket packet, ArrayView<Four> slice, int start, int depth, int line, int lines, int index)
+    public static void Put(FrozenView w, GemmPacket packet, ArrayView<Float4> slice, int start, int depth, int line, int lines, int index)
     {
         FrozenPlace place = new(w, depth, line, lines, index, TCodes.InWord);
         uint w0 = Interop.FloatAsInt(packet.Numbers.X);
         uint w1 = Interop.FloatAsInt(packet.Numbers.Y);
         uint w2 = Interop.FloatAsInt(packet.Numbers.Z);
         uint w3 = Interop.FloatAsInt(packet.Numbers.W);
-        Four scales = packet.Scales;
-        Four minima = packet.Minima;
+        Float4 scales = packet.Scales;
+        Float4 minima = packet.Minima;
         if (TCodes.InWord > 2 && w.Scaling < (int)WordLayout.Scaling.Single)
         {
             scales = WordPanel.Halves(scales, place.Output);
@@ -201,7 +201,7 @@ internal static class WordPackets<TCodes>
             int at = start + ((place.Input - depth) * stride) + ((place.Output - line) >> 2);
             for (int i = 0; i < TCodes.InWord; i++)
             {
-                slice[at] = new Four(
+                slice[at] = new Float4(
                     TCodes.Value(w, w0, i, scales.X, minima.X),
                     TCodes.Value(w, w1, i, scales.Y, minima.Y),
                     TCodes.Value(w, w2, i, scales.Z, minima.Z),
@@ -212,7 +212,7 @@ internal static class WordPackets<TCodes>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void PutRow(FrozenView w, uint word, float scale, float minimum, ArrayView<Four> slice, int row, int column)
+    private static void PutRow(FrozenView w, uint word, float scale, float minimum, ArrayView<Float4> slice, int row, int column)
     {
         if (TCodes.InWord == 2)
         {
@@ -223,7 +223,7 @@ internal static class WordPackets<TCodes>
 
         for (int i = 0; i < TCodes.InWord; i += 4)
         {
-            slice[row + ((column + i) >> 2)] = new Four(
+            slice[row + ((column + i) >> 2)] = new Float4(
                 TCodes.Value(w, word, i, scale, minimum),
                 TCodes.Value(w, word, i + 1, scale, minimum),
                 TCodes.Value(w, word, i + 2, scale, minimum),

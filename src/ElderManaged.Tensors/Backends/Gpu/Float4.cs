@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using ILGPU;
 using ILGPU.Algorithms;
@@ -9,9 +10,12 @@ namespace ElderManaged.Tensors;
 /// Four floats that a thread of a GPU reads or writes at once: one 128-bit access instead of four, where the address is a multiple
 /// of 16 bytes.
 /// </summary>
-[StructLayout(LayoutKind.Sequential, Size = 16)]
-internal struct Float4
+[StructLayout(LayoutKind.Sequential, Size = Bytes)]
+internal partial struct Float4
 {
+    /// <summary>Its size, and the alignment that memory of it needs.</summary>
+    public const int Bytes = 4 * sizeof(float);
+
     public float X, Y, Z, W;
 
     public Float4(float x, float y, float z, float w) => (X, Y, Z, W) = (x, y, z, w);
@@ -40,11 +44,11 @@ internal struct Float4
     /// <param name="at">The first of the four.</param>
     /// <param name="left">The numbers of the row from there on; none or less is allowed.</param>
     /// <param name="aligned">Not 0 where every row begins at a multiple of four numbers and is as long.</param>
-    public static Float4 Load(ArrayView<float> from, long at, int left, int aligned)
+    public static Float4 LoadRow(ArrayView<float> from, long at, int left, int aligned)
     {
         if (aligned != 0)
         {
-            return left > 0 ? from.Cast<Float4>().AsAligned(16)[at >> 2] : default;
+            return left > 0 ? from.Fours()[at >> 2] : default;
         }
 
         Float4 four = default;
@@ -55,14 +59,14 @@ internal struct Float4
         return four;
     }
 
-    /// <summary>Writes what <see cref="Load"/> reads.</summary>
-    public static void Store(ArrayView<float> to, long at, int left, int aligned, Float4 four)
+    /// <summary>Writes what <see cref="LoadRow"/> reads.</summary>
+    public static void StoreRow(ArrayView<float> to, long at, int left, int aligned, Float4 four)
     {
         if (aligned != 0)
         {
             if (left > 0)
             {
-                to.Cast<Float4>().AsAligned(16)[at >> 2] = four;
+                to.Fours()[at >> 2] = four;
             }
 
             return;
@@ -88,4 +92,22 @@ internal struct Float4
             to[at + 3] = four.W;
         }
     }
+}
+
+/// <summary>Memory four numbers at a time. The compiler is told that it is aligned, and then loads and stores 128 bits at once.</summary>
+internal static class FourViews
+{
+    /// <summary>A view whose start is aligned, see <see cref="StartsAtFour"/>; what is left over at its end is left out.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ArrayView<Float4> Fours(this ArrayView<float> numbers) => numbers.Cast<Float4>().AsAligned(Float4.Bytes);
+
+    /// <inheritdoc cref="Fours(ArrayView{float})"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ArrayView<Float4> Fours(this ArrayView<uint> words) => words.Cast<Float4>().AsAligned(Float4.Bytes);
+
+    /// <summary>Whether a view begins at a multiple of four numbers of its memory, which itself begins at a multiple of 256 bytes.</summary>
+    public static bool StartsAtFour(this ArrayView<float> numbers) => IndexOf(numbers) % 4 == 0;
+
+    private static long IndexOf<TView>(TView view)
+        where TView : IContiguousArrayView => view.Index;
 }

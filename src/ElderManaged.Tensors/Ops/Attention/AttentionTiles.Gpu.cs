@@ -126,7 +126,7 @@ internal struct SumTile
     /// <param name="step">From one row to the next.</param>
     /// <param name="rows">How many of the four rows there are.</param>
     /// <param name="left">The row's columns from the thread's first on.</param>
-    /// <param name="aligned">See <see cref="Float4.Load"/>.</param>
+    /// <param name="aligned">See <see cref="Float4.LoadRow"/>.</param>
     /// <param name="add">Not 0 to add.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly void Write(ArrayView<float> to, long at, long step, int rows, int left, int aligned, int add)
@@ -141,8 +141,8 @@ internal struct SumTile
     private static void WriteRow(ArrayView<float> to, long at, int left, int aligned, int add, Float4 near, Float4 far)
     {
         const int Apart = AttentionGpuKernels.Part / 2;
-        Float4.Store(to, at, left, aligned, add == 0 ? near : near + Float4.Load(to, at, left, aligned));
-        Float4.Store(to, at + Apart, left - Apart, aligned, add == 0 ? far : far + Float4.Load(to, at + Apart, left - Apart, aligned));
+        Float4.StoreRow(to, at, left, aligned, add == 0 ? near : near + Float4.LoadRow(to, at, left, aligned));
+        Float4.StoreRow(to, at + Apart, left - Apart, aligned, add == 0 ? far : far + Float4.LoadRow(to, at + Apart, left - Apart, aligned));
     }
 }
 
@@ -154,12 +154,12 @@ internal static partial class AttentionGpuKernels
     /// <param name="row">Where the thread's row begins.</param>
     /// <param name="left">The row's columns from the thread's first on: none or less where it has no numbers.</param>
     /// <param name="column">The thread's first column.</param>
-    /// <param name="aligned">See <see cref="Float4.Load"/>.</param>
+    /// <param name="aligned">See <see cref="Float4.LoadRow"/>.</param>
     /// <param name="to">[16 columns, 64 rows and a margin].</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void StageTurned(ArrayView<float> from, long row, int left, int column, int aligned, ArrayView<float> to)
     {
-        Float4 four = Float4.Load(from, row + column, left, aligned);
+        Float4 four = Float4.LoadRow(from, row + column, left, aligned);
         int at = (4 * (Group.IdxX & 3) * Stride) + (Group.IdxX >> 2);
         to[at] = four.X;
         to[at + Stride] = four.Y;
@@ -171,14 +171,14 @@ internal static partial class AttentionGpuKernels
     /// <param name="from">Where the rows lie.</param>
     /// <param name="at">The thread's first column of its row.</param>
     /// <param name="left">The row's columns from there on: none or less where it has no numbers.</param>
-    /// <param name="aligned">See <see cref="Float4.Load"/>.</param>
+    /// <param name="aligned">See <see cref="Float4.LoadRow"/>.</param>
     /// <param name="to">[16 rows, 128 columns].</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void StageRows(ArrayView<float> from, long at, int left, int aligned, ArrayView<Float4> to)
     {
         int four = ((Group.IdxX >> 4) * (Part / 4)) + (Group.IdxX & 15);
-        to[four] = Float4.Load(from, at, left, aligned);
-        to[four + (Part / 8)] = Float4.Load(from, at + (Part / 2), left - (Part / 2), aligned);
+        to[four] = Float4.LoadRow(from, at, left, aligned);
+        to[four + (Part / 8)] = Float4.LoadRow(from, at + (Part / 2), left - (Part / 2), aligned);
     }
 
     /// <summary>Brings keys or values of 16 positions to shared memory, from the past or from the rows; see <see cref="StageRows"/>.</summary>

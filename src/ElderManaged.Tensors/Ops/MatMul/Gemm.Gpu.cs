@@ -94,11 +94,11 @@ internal static class GemmGpu
         where TOperand : struct, IGemmOperand
     {
         public static readonly GpuKernel<GemmArguments> Tiles128x128 = new(GemmTiles.Run<TOperand, Tile128x128, Eight>);
-        public static readonly GpuKernel<GemmArguments> Tiles128x64 = new(GemmTiles.Run<TOperand, Tile128x64, Four>);
+        public static readonly GpuKernel<GemmArguments> Tiles128x64 = new(GemmTiles.Run<TOperand, Tile128x64, Float4>);
         public static readonly GpuKernel<GemmArguments> Tiles64x128 = new(GemmTiles.Run<TOperand, Tile64x128, Eight>);
-        public static readonly GpuKernel<GemmArguments> Tiles64x64 = new(GemmTiles.Run<TOperand, Tile64x64, Four>);
-        public static readonly GpuKernel<GemmArguments> Tiles32x64 = new(GemmTiles.Run<TOperand, Tile32x64, Four>);
-        public static readonly GpuKernel<GemmArguments> Tiles16x64 = new(GemmTiles.Run<TOperand, Tile16x64, Four>);
+        public static readonly GpuKernel<GemmArguments> Tiles64x64 = new(GemmTiles.Run<TOperand, Tile64x64, Float4>);
+        public static readonly GpuKernel<GemmArguments> Tiles32x64 = new(GemmTiles.Run<TOperand, Tile32x64, Float4>);
+        public static readonly GpuKernel<GemmArguments> Tiles16x64 = new(GemmTiles.Run<TOperand, Tile16x64, Float4>);
         public static readonly GpuKernel<GemmArguments> Chains = new(GemmFewRows.Chains<TOperand>);
 
         /// <summary>In the order of <see cref="GemmTileSize.All"/>.</summary>

@@ -39,7 +39,7 @@ internal static class GemmFewRows
         where TOperand : struct, IGemmOperand
     {
         ArrayView<float> left = SharedMemory.Allocate1D<float>(Most * GemmGpu.Block);
-        ArrayView<Four> right = SharedMemory.Allocate<Four>(GemmGpu.Block * Stride / 4).AsAligned(FourViews.Bytes);
+        ArrayView<Float4> right = SharedMemory.Allocate<Float4>(GemmGpu.Block * Stride / 4).AsAligned(Float4.Bytes);
         int thread = Group.IdxX;
         int column = Grid.IdxX * Columns;
         int depth = Grid.IdxY * GemmGpu.Block;

@@ -18,7 +18,7 @@ internal interface IGemmSource
     static abstract GemmPacket Fetch(GemmArguments a, int batch, int depth, int line, int lines, int index);
 
     /// <summary>Puts that packet into the slice, which begins at <paramref name="start"/> of shared memory.</summary>
-    static abstract void Put(GemmArguments a, GemmPacket packet, ArrayView<Four> slice, int start, int depth, int line, int lines, int index);
+    static abstract void Put(GemmArguments a, GemmPacket packet, ArrayView<Float4> slice, int start, int depth, int line, int lines, int index);
 }
 
 /// <summary>A kind of B: kernels are made for each.</summary>
@@ -32,13 +32,13 @@ internal interface IGemmOperand : IGemmSource
 internal struct GemmPacket
 {
     /// <summary>Four numbers, or four words of stored bits.</summary>
-    public Four Numbers;
+    public Float4 Numbers;
 
     /// <summary>Of stored formats, as stored: the words with the scales of four outputs.</summary>
-    public Four Scales;
+    public Float4 Scales;
 
     /// <summary>The same of their minima.</summary>
-    public Four Minima;
+    public Float4 Minima;
 }
 
 /// <summary>What one thread brings to a slice.</summary>
@@ -78,7 +78,7 @@ internal static class GemmSlice<TSource>
 
     /// <summary>Puts them into a stage of shared memory.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Put(GemmArguments a, GemmPackets packets, ArrayView<Four> slices, int stage, int depth, int line, int lines, int depths, int threads, int thread)
+    public static void Put(GemmArguments a, GemmPackets packets, ArrayView<Float4> slices, int stage, int depth, int line, int lines, int depths, int threads, int thread)
     {
         int count = lines * depths / TSource.Numbers;
         int start = stage * depths * ((lines >> 2) + 1);
@@ -133,7 +133,7 @@ internal readonly struct LeftOperand : IGemmSource
     };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Put(GemmArguments a, GemmPacket packet, ArrayView<Four> slice, int start, int depth, int line, int lines, int index) =>
+    public static void Put(GemmArguments a, GemmPacket packet, ArrayView<Float4> slice, int start, int depth, int line, int lines, int index) =>
         DenseOperand.Put(packet.Numbers, slice, start, a.DepthA == 1, lines, index);
 }
 
@@ -151,12 +151,12 @@ internal readonly struct DenseOperand : IGemmOperand
     };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Put(GemmArguments a, GemmPacket packet, ArrayView<Four> slice, int start, int depth, int line, int lines, int index) =>
+    public static void Put(GemmArguments a, GemmPacket packet, ArrayView<Float4> slice, int start, int depth, int line, int lines, int index) =>
         Put(packet.Numbers, slice, start, a.DepthB == 1, lines, index);
 
     /// <summary>Four numbers along k where they are neighbours there, otherwise four lines of one k, which then are.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Four Fetch(
+    public static Float4 Fetch(
         ArrayView<float> source, int start, int lineStride, int depthStride, int fours, int endLine, int endDepth, int depth, int line, int lines, int index)
     {
         int at;
@@ -181,11 +181,11 @@ internal readonly struct DenseOperand : IGemmOperand
         // The one place for what is not aligned or reaches over an edge.
         return fours != 0 && inside >= 4
             ? source.Fours()[at >> 2]
-            : new Four(inside > 0 ? source[at] : 0, inside > 1 ? source[at + 1] : 0, inside > 2 ? source[at + 2] : 0, inside > 3 ? source[at + 3] : 0);
+            : new Float4(inside > 0 ? source[at] : 0, inside > 1 ? source[at + 1] : 0, inside > 2 ? source[at + 2] : 0, inside > 3 ? source[at + 3] : 0);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Put(Four numbers, ArrayView<Four> slice, int start, bool alongK, int lines, int index)
+    public static void Put(Float4 numbers, ArrayView<Float4> slice, int start, bool alongK, int lines, int index)
     {
         if (alongK)
         {

@@ -36,8 +36,8 @@ internal static class GemmTiles
         where TTile : struct, IGemmTile
         where TRow : struct, IGemmRow<TRow>
     {
-        ArrayView<Four> left = SharedMemory.Allocate<Four>(2 * TTile.Depth * ((TTile.Rows >> 2) + 1)).AsAligned(FourViews.Bytes);
-        ArrayView<Four> right = SharedMemory.Allocate<Four>(2 * TTile.Depth * ((TTile.Columns >> 2) + 1)).AsAligned(FourViews.Bytes);
+        ArrayView<Float4> left = SharedMemory.Allocate<Float4>(2 * TTile.Depth * ((TTile.Rows >> 2) + 1)).AsAligned(Float4.Bytes);
+        ArrayView<Float4> right = SharedMemory.Allocate<Float4>(2 * TTile.Depth * ((TTile.Columns >> 2) + 1)).AsAligned(Float4.Bytes);
         int batch = Grid.IdxZ;
         int row = Grid.IdxY * TTile.Rows;
         int column = Grid.IdxX * TTile.Columns;
