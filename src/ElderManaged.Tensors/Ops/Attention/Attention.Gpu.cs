@@ -7,12 +7,11 @@ namespace ElderManaged.Tensors;
 /// <summary>
 /// Attention on a GPU. Forward and dq: a group of threads for each block of query rows and each head, which goes over the positions
 /// in blocks; dk and dv: a group for each block of own positions and each key/value head, which goes over the heads that share it and
-/// over their rows. So every number has one writer and one order of summation, without atomics.
+/// over their rows. A few rows after a long past have a kernel of their own. So every number has one writer and one order of summation, without atomics.
 /// </summary>
 internal static class AttentionGpu
 {
     private const int GroupSize = AttentionGpuKernels.GroupSize;
-    private const int Tile = AttentionGpuKernels.Tile;
 
     public static void Forward(GpuDevice gpu, in AttentionState state)
     {
@@ -23,7 +22,15 @@ internal static class AttentionGpu
             arguments.Statistics = gpu.Write(statistics);
         }
 
-        Launch(gpu, state, AttentionGpuKernels.Forward, state.Heads, arguments);
+        bool few = state.Layout.Lengths.IndexOfAnyExceptInRange(0, AttentionGpuKernels.FewRows) < 0;
+        if (few)
+        {
+            Launch(gpu, state, AttentionGpuKernels.ForwardFewRows, state.Heads, arguments, rows: 1, columns: GroupSize);
+        }
+        else
+        {
+            Launch(gpu, state, AttentionGpuKernels.Forward, state.Heads, arguments);
+        }
     }
 
     public static void Backward(GpuDevice gpu, in AttentionState state)
@@ -81,13 +88,15 @@ internal static class AttentionGpu
     }
 
     // A group for each block of rows, head and part of the columns, of all sequences. Later blocks see more, and come first.
-    private static void Launch(GpuDevice gpu, in AttentionState state, GpuKernel<AttentionArguments> kernel, int heads, AttentionArguments arguments)
+    private static void Launch(
+        GpuDevice gpu, in AttentionState state, GpuKernel<AttentionArguments> kernel, int heads, AttentionArguments arguments,
+        int rows = AttentionGpuKernels.Tile, int columns = AttentionGpuKernels.Part)
     {
         SequenceLayout layout = state.Layout;
         int tasks = 0, room = 0;
         for (int s = 0; s < layout.Count; s++)
         {
-            tasks += (layout.Lengths[s] + Tile - 1) / Tile;
+            tasks += (layout.Lengths[s] + rows - 1) / rows;
             room += layout.Lengths[s] > 0 && layout.Past[s] > 0 ? state.Past![s]!.On(gpu).Pages.Length : 0;
         }
 
@@ -95,7 +104,7 @@ internal static class AttentionGpu
         int task = 0, page = AttentionTask.Size * tasks;
         for (int s = 0; s < layout.Count; s++)
         {
-            for (int first = (layout.Lengths[s] - 1) / Tile * Tile; first >= 0 && layout.Lengths[s] > 0; first -= Tile)
+            for (int first = (layout.Lengths[s] - 1) / rows * rows; first >= 0 && layout.Lengths[s] > 0; first -= rows)
             {
                 ReadOnlySpan<int> words = [layout.Starts[s], layout.Lengths[s], layout.Past[s], first, page];
                 words.CopyTo(numbers.AsSpan(AttentionTask.Size * task++));
@@ -120,7 +129,7 @@ internal static class AttentionGpu
             }
 
             arguments.Tasks = gpu.Indices(numbers.AsSpan(0, Math.Max(1, page)));
-            kernel.Launch(gpu, new Index3D(tasks, heads, (state.Width + AttentionGpuKernels.Part - 1) / AttentionGpuKernels.Part), new Index3D(GroupSize, 1, 1), arguments);
+            kernel.Launch(gpu, new Index3D(tasks, heads, (state.Width + columns - 1) / columns), new Index3D(GroupSize, 1, 1), arguments);
         }
 
         ArrayPool<int>.Shared.Return(numbers);

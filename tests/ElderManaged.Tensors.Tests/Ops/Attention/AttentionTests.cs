@@ -342,7 +342,8 @@ public sealed class AttentionTests
     [OpenCLFact]
     public void OneTokenAtATimeGivesTheBitsOfTheFullPassOnOpenCL()
     {
-        const int Heads = 4, KvHeads = 2, Width = 24, Length = 41;
+        // Alone, a row is computed 256 positions at a time.
+        const int Heads = 4, KvHeads = 2, Width = 24, Length = 259;
         RandomSource random = new(16);
         Tensor q = LinearTests.Random(random, new Shape(Length, Heads * Width));
         Tensor k = LinearTests.Random(random, new Shape(Length, KvHeads * Width));
@@ -357,10 +358,28 @@ public sealed class AttentionTests
         KeyValueSegment cache = new(KvHeads * Width);
         for (int t = 0; t < Length; t++)
         {
-            Tensor row = Op.Attention(rows[3 * t], rows[(3 * t) + 1], rows[(3 * t) + 2], Heads, KvHeads, new SequenceLayout([1], [t]), [cache]);
-            Assert.Equal(full.ReadOnlySpan.Slice(t * q.Columns, q.Columns).ToArray(), row.ReadOnlySpan.ToArray());
+            if (t is < 5 or > 60 and < 70 or > 250)
+            {
+                Tensor row = Op.Attention(rows[3 * t], rows[(3 * t) + 1], rows[(3 * t) + 2], Heads, KvHeads, new SequenceLayout([1], [t]), [cache]);
+                Assert.Equal(full.ReadOnlySpan.Slice(t * q.Columns, q.Columns).ToArray(), row.ReadOnlySpan.ToArray());
+            }
+
             cache.Append(k, v, t, 1);
         }
+    }
+
+    [Fact]
+    public void FewRowsAfterALongPastInPtx()
+    {
+        const int Heads = 2, Width = 10;
+        RandomSource random = new(17);
+        SequenceLayout layout = new([1, 3], [70, 0]);
+        Tensor[] x = [.. Enumerable.Range(0, 3).Select(_ => LinearTests.Random(random, new Shape(layout.Rows, Heads * Width)))];
+        KeyValueSegment?[] past = [Segment(random, Heads * Width, 70), null];
+        float[] expected = Op.Attention(x[0], x[1], x[2], Heads, Heads, layout, past).ReadOnlySpan.ToArray();
+        Array.ForEach(x, one => one.MoveTo(TestDevices.Ptx));
+        float[] actual = Op.Attention(x[0], x[1], x[2], Heads, Heads, layout, past).ReadOnlySpan.ToArray();
+        Assert.All(actual.Zip(expected), pair => Assert.Equal(pair.Second, pair.First, 1e-5f));
     }
 
     [Fact]
