@@ -249,7 +249,7 @@ internal static unsafe class GemmBlocks
                     new Span<float>(c + (i * Ldc), count).Clear();
                 }
 
-                GemmTurn.Run(rows, Source + (first * SourceStride), SourceStride, count, Depth, 0, a, aRow, c, Ldc);
+                GemmTurn.Run(rows, Source + (first * SourceStride), SourceStride, count, Depth, a, aRow, c, Ldc);
                 return;
             }
 

@@ -25,32 +25,31 @@ internal static unsafe class GemmTurn
     /// <param name="wRow">From one row of w to the next.</param>
     /// <param name="count">Rows of w, columns of y.</param>
     /// <param name="depth">Columns of w and x.</param>
-    /// <param name="jump">From the end of w to where reading will go on afterwards, for fetching ahead.</param>
     /// <param name="x">The left matrix.</param>
     /// <param name="xRow">From one row of x to the next.</param>
     /// <param name="y">The sums, which go on.</param>
     /// <param name="yRow">From one row of y to the next.</param>
-    public static void Run(int rows, float* w, nint wRow, int count, int depth, nint jump, float* x, nint xRow, float* y, nint yRow)
+    public static void Run(int rows, float* w, nint wRow, int count, int depth, float* x, nint xRow, float* y, nint yRow)
     {
         switch (rows)
         {
-            case 1: Turn<GemmTile.H1>(w, wRow, count, depth, jump, x, xRow, y, yRow); break;
-            case 2: Turn<GemmTile.H2>(w, wRow, count, depth, jump, x, xRow, y, yRow); break;
-            case 3: Turn<GemmTile.H3>(w, wRow, count, depth, jump, x, xRow, y, yRow); break;
-            default: Turn<GemmTile.H4>(w, wRow, count, depth, jump, x, xRow, y, yRow); break;
+            case 1: Turn<GemmTile.H1>(w, wRow, count, depth, x, xRow, y, yRow); break;
+            case 2: Turn<GemmTile.H2>(w, wRow, count, depth, x, xRow, y, yRow); break;
+            case 3: Turn<GemmTile.H3>(w, wRow, count, depth, x, xRow, y, yRow); break;
+            default: Turn<GemmTile.H4>(w, wRow, count, depth, x, xRow, y, yRow); break;
         }
     }
 
     // y[i, j] ← fma(x[i, p], w[j·wRow + p], y[i, j]) for p ascending, j in steps of 8.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Turn<H>(float* w, nint wRow, int count, int depth, nint jump, float* x, nint xRow, float* y, nint yRow)
+    private static void Turn<H>(float* w, nint wRow, int count, int depth, float* x, nint xRow, float* y, nint yRow)
         where H : struct, GemmTile.IHeight
     {
         int whole = count & ~7;
         int squares = depth & ~7;
+        nint next = AheadRows * wRow;
         for (int j = 0; j < whole; j += 8)
         {
-            nint next = (AheadRows * wRow) + (j + AheadRows >= count ? jump : 0);
             Vector256<float> s0 = Vector256.Load(y + j);
             Vector256<float> s1 = H.Rows > 1 ? Vector256.Load(y + yRow + j) : default;
             Vector256<float> s2 = H.Rows > 2 ? Vector256.Load(y + (2 * yRow) + j) : default;
