@@ -40,11 +40,14 @@ internal unsafe struct AttentionAhead
     /// <summary>Forgets what was not fetched yet.</summary>
     public void Clear() => count = current = row = column = 0;
 
-    /// <summary>Gives a tile, whose depth is set, what it shall fetch. Where that is deeper than there are rows, it works in two pieces, and fetches twice.</summary>
-    public void Fetch(TileWork* work)
+    /// <summary>
+    /// Gives a tile of so many columns, whose depth is set, what it shall fetch. Where that is deeper than there are rows, it works in two pieces,
+    /// and fetches twice. A tile of few columns fetches nothing: its multipliers wait for loads as it is.
+    /// </summary>
+    public void Fetch(TileWork* work, int columns)
     {
         work->Pieces = 1;
-        if (current == count)
+        if (current == count || columns <= AttentionPacking.Panel / 2)
         {
             work->Ahead = work->B;
             work->AheadStep = 0;

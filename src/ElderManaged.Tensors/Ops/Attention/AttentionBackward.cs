@@ -6,13 +6,14 @@ namespace ElderManaged.Tensors;
 /// </summary>
 /// <remarks>
 /// <code>
-///                   positions →
-///              ┌────┬────┬────┬────┐
-///    block of  │ w, from q·kᵀ, made again           A block of rows (up to 48) has all of w and ds at once in the second-level cache.
-///    rows      │ ds, from dy·vᵀ, beside it          Row-wise tiles  (12 rows × 32 positions):  q·kᵀ, dy·vᵀ
-///     ↓        ├────┼────┼──╲─┼────┤                Row-wise tiles  (12 rows × 32 columns of D):  dq = ds·k
-///              │    │    │    │╲   │                Column-wise     (12 positions × 32 columns of D, as deep as the block):
-///              └────┴────┴────┴────┘                                dv += wᵀ·dy, dk += dsᵀ·q
+///                64 rows →
+///              ┌───────────────┐
+///   positions  │ w, from k·qᵀ, │      A block of rows has all of w and ds at once in the second-level cache, position by position,
+///       ↓      │ made again    │      with a row in each lane (see AttentionSoftmax).
+///              │ ds, from      │      Tiles of 12 positions × 32 rows, D deep:                     k·qᵀ, v·dyᵀ, from rows turned to panels [D, 32]
+///              │ v·dyᵀ, beside │      Tiles of 12 rows × 32 columns of D, as deep as they see:     dq = ds·k
+///              │ it ╲          │      Tiles of 12 positions × 32 columns of D, the block deep:     dv += wᵀ·dy, dk += dsᵀ·q
+///              └───────╲───────┘
 /// </code>
 /// One thread does all rows of a head, block after block, so an element of dk or dv is one chain of fused multiply-adds in the
 /// order of the rows. Where several query heads share a key/value head, their sums are added in order: here, or, if each has a part of
@@ -24,11 +25,6 @@ internal static unsafe class AttentionBackward
 
     // The scores of a block and their slopes: 2 · 64 Ki floats are 512 KB of the second-level cache.
     private const int ScoreRoom = 64 * 1024;
-    private const int MinBlockRows = 2 * GemmKernels.MaxRows;
-    private const int MaxBlockRows = 4 * GemmKernels.MaxRows;
-
-    // The block's rows of q or dy: 24 KB stay in the first-level cache while positions go by.
-    private const int RowRoom = 6 * 1024;
 
     // Floats of a head's keys: with more of them, what is fetched for the next head would drive out what this one works with.
     private const int MostAhead = 32 * 1024;
@@ -55,27 +51,23 @@ internal static unsafe class AttentionBackward
     {
         int width = slice.Width;
         int positions = slice.Past + slice.Length;
-        nint stride = AttentionSoftmax.Stride(positions);
         int padded = AttentionTiles.PanelsWidth(width);
-        int fitting = (int)Math.Min(ScoreRoom / stride, RowRoom / padded) / GemmKernels.MaxRows * GemmKernels.MaxRows;
-        int blockRows = Math.Min(Math.Clamp(fitting, MinBlockRows, MaxBlockRows), slice.Length);
+        int blockRows = slice.Length > Panel && 2 * Panel * positions <= ScoreRoom ? 2 * Panel : Panel;
         bool inPlace = slice.Length <= AttentionPacking.FewRows && width % 16 == 0;
         bool packsKeys = state.Dq is not null && !(inPlace && slice.Past == 0);
-        nint turned = (nint)((positions + Panel - 1) & -Panel) * width;
-        nint ownTurned = (nint)((slice.Length + Panel - 1) & -Panel) * width;
-        nint plane = (nint)(positions + 3) * Panel; // past keys are turned by fours
         bool slopes = state.Dq is not null || state.Dk is not null;
+        nint scoreRoom = (nint)positions * blockRows;
+        nint rowRoom = ((nint)slice.Length * width) + 15 & -16; // own keys or values close together
+        nint turnedRoom = blockRows * (nint)width;
+        nint plane = (nint)(positions + 3) * Panel; // past keys are turned by fours
         nint sumSize = (nint)slice.Length * padded;
-        long room = ((slopes ? 2 : 1) * blockRows * stride) + ownTurned + (slopes ? turned : 0) + (packsKeys ? (long)(positions + 3) * padded : 0)
-            + (2L * blockRows * width) + (2 * sumSize) + (blockRows * padded) + (4 * blockRows);
-
-        float* scratch = AttentionScratch.Rent(room);
+        float* scratch = AttentionScratch.Rent((2 * scoreRoom) + (2 * rowRoom) + (packsKeys ? (long)(positions + 3) * padded : 0)
+            + (4 * turnedRoom) + (2 * sumSize) + (Panel * padded) + (3 * blockRows));
         Work work = new()
         {
             Level = state.Level,
             Width = width,
             Padded = padded,
-            Stride = stride,
             BlockRows = blockRows,
             Rows = slice.Length,
             WantsKeys = state.Dk is not null,
@@ -84,33 +76,28 @@ internal static unsafe class AttentionBackward
             Y = state.Y.Pointer,
             Dy = state.Dy!.Pointer,
             Dq = state.Dq is { } dq ? dq.Pointer : null,
+            OwnKeys = slice.OwnKeys,
+            OwnValues = slice.OwnValues,
+            OwnStride = slice.KeyStride,
+            Keys = new(slice.OwnKeys, slice.KeyStride, Panel, positions),
+            Weights = scratch,
         };
-        work.Weights = scratch;
-        scratch += blockRows * stride;
-        if (slopes)
+        scratch += scoreRoom;
+        work.Slopes = slopes ? scratch : null;
+        scratch += scoreRoom;
+        if (!inPlace)
         {
-            work.Slopes = scratch;
-            scratch += blockRows * stride;
+            work.OwnStride = width;
+            work.OwnKeys = scratch;
+            work.OwnValues = scratch + rowRoom;
+            AttentionPacking.Copy(slice.OwnKeys, slice.KeyStride, width, slice.Length, work.OwnKeys, width);
+            AttentionPacking.Copy(slice.OwnValues, slice.KeyStride, width, slice.Length, work.OwnValues, width);
+            scratch += 2 * rowRoom;
+            work.CloseQ = scratch;
+            work.CloseDy = scratch + turnedRoom;
+            scratch += 2 * turnedRoom;
         }
 
-        work.OwnKeys = scratch;
-        scratch += ownTurned;
-        for (int p = 0; p < slice.Length; p += Panel)
-        {
-            AttentionPacking.Turned(slice.OwnKeys + (p * slice.KeyStride), slice.KeyStride, width, slice.Length - p, work.OwnKeys + ((nint)p * width));
-        }
-
-        if (slopes)
-        {
-            work.TurnedValues = scratch;
-            scratch += turned;
-            for (int p = 0; p < positions; p += Panel)
-            {
-                AttentionPacking.TurnedValues(slice, p, work.TurnedValues + ((nint)p * width));
-            }
-        }
-
-        work.Keys = new(slice.OwnKeys, slice.KeyStride, Panel, positions);
         if (packsKeys)
         {
             work.Keys = new(scratch, Panel, plane, positions);
@@ -118,35 +105,33 @@ internal static unsafe class AttentionBackward
             scratch += (nint)(positions + 3) * padded;
         }
 
-        if (!inPlace)
-        {
-            work.CloseQ = scratch;
-            work.CloseDy = scratch + ((nint)blockRows * width);
-        }
-
-        work.SumK = scratch += 2 * (nint)blockRows * width;
+        work.Turned = scratch;
+        work.SumK = scratch += turnedRoom;
         work.SumV = scratch += sumSize;
         work.Out = scratch += sumSize;
-        work.Means = scratch += blockRows * padded;
-        work.Statistics = scratch + (2 * blockRows);
+        work.Means = scratch += Panel * padded;
+        work.Largest = scratch += blockRows;
+        work.Over = scratch + blockRows;
         return work;
     }
 
     private struct Work
     {
         public SimdLevel Level;
-        public int Width, Padded, BlockRows;
+        public int Width, Padded;
+        public int BlockRows;           // 32 or 64, from one position of the scores to the next
         public int Rows;                // of the sequence
-        public nint Stride;             // from one row of scores to the next
         public bool WantsKeys, WantsValues;
         public float* Q, Y, Dy, Dq;     // all rows and heads; Dq null: not wanted
-        public float* Weights, Slopes;  // [block rows, positions]; slopes null: not needed
-        public float* OwnKeys, TurnedValues;    // own keys in panels [D, 32], all values so
-        public AttentionVectorRows Keys;        // all keys as rows
+        public float* Weights, Slopes;  // [positions, block rows]; slopes null: not needed
+        public float* OwnKeys, OwnValues;       // own keys and values as rows
+        public nint OwnStride;
+        public AttentionVectorRows Keys;        // all keys as rows, in panels where that is better
         public float* CloseQ, CloseDy;  // the block's rows of q and dy close together; null: they are read where they lie
+        public float* Turned;           // 32 rows of q or dy, [D, 32]
         public float* SumK, SumV;       // [own rows, padded]
         public float* Out;
-        public float* Means, Statistics;
+        public float* Means, Largest, Over;     // of the block's rows
         public AttentionAhead Ahead;
 
         public readonly bool NotFinite() =>
@@ -157,38 +142,42 @@ internal static unsafe class AttentionBackward
             ref readonly AttentionSlice slice = ref part.Slice;
             for (int first = 0; first < slice.Length; first += BlockRows)
             {
-                AttentionRows rows = new(Math.Min(BlockRows, slice.Length - first), slice.Past + first + 1, 1);
+                int count = Math.Min(BlockRows, slice.Length - first);
                 nint at = part.At(first, head);
-                Expect(part, head, first + rows.Count, next, sums);
+                Expect(part, head, first + count, next, sums);
                 float* q = Q + at;
                 float* dy = Dy + at;
+                MakeMeans(dy, Y + at, slice.QueryStride, count);
+                CopyStatistics(state.Statistics!.Pointer + ((((slice.Start + first) * state.Heads) + head) * 2), 2 * state.Heads, count);
+                for (int row = 0; row < count; row += Panel)
+                {
+                    AttentionRows rows = new(Math.Min(Panel, count - row), slice.Past + first + row + 1);
+                    nint from = row * slice.QueryStride;
+                    MakeWeights(state, slice, rows, row, slice.Past + first + count, q + from, dy + from);
+                    if (dq != null)
+                    {
+                        MixSlopes(rows, row, dq + at + from, slice.QueryStride, (state.Fresh & AttentionInputs.Queries) == 0);
+                    }
+                }
+
                 nint rowStep = slice.QueryStride;
-                MakeMeans(dy, Y + at, rowStep, rows.Count);
-                CopyStatistics(state.Statistics!.Pointer + ((((slice.Start + first) * state.Heads) + head) * 2), 2 * state.Heads, rows.Count);
                 if (CloseQ != null)
                 {
-                    AttentionPacking.Close(q, rowStep, Width, rows.Count, CloseQ);
-                    AttentionPacking.Close(dy, rowStep, Width, rows.Count, CloseDy);
+                    AttentionPacking.Copy(q, rowStep, Width, count, CloseQ, Width);
+                    AttentionPacking.Copy(dy, rowStep, Width, count, CloseDy, Width);
                     q = CloseQ;
                     dy = CloseDy;
                     rowStep = Width;
                 }
 
-                MakeWeights(state, slice, rows, q, dy, rowStep);
-                if (dq != null)
-                {
-                    AttentionTiles.Mix(Level, Slopes, Stride, rows, default, Keys.Of(rows.Seen(rows.Count - 1)), Width, Out, ref Ahead);
-                    AttentionVectors.Deliver(Out, Padded, Width, rows.Count, dq + at, slice.QueryStride, (state.Fresh & AttentionInputs.Queries) == 0);
-                }
-
                 if (WantsValues)
                 {
-                    AddTo(SumV, Weights + slice.Past, first, rows.Count, heights, dy, rowStep);
+                    AddTo(SumV, Weights + (slice.Past * BlockRows), first, count, heights, dy, rowStep);
                 }
 
                 if (WantsKeys)
                 {
-                    AddTo(SumK, Slopes + slice.Past, first, rows.Count, heights, q, rowStep);
+                    AddTo(SumK, Slopes + (slice.Past * BlockRows), first, count, heights, q, rowStep);
                 }
             }
         }
@@ -252,38 +241,56 @@ internal static unsafe class AttentionBackward
         {
             for (int i = 0; i < count; i++)
             {
-                Statistics[2 * i] = saved[0];
-                Statistics[(2 * i) + 1] = saved[1];
+                Largest[i] = saved[0];
+                Over[i] = saved[1];
                 saved += step;
             }
         }
 
-        private void MakeWeights(in AttentionState state, in AttentionSlice slice, in AttentionRows rows, float* q, float* dy, nint rowStep)
+        // w and ds of up to 32 rows, from number `row` of the block on, which reaches up to position `end`.
+        private void MakeWeights(in AttentionState state, in AttentionSlice slice, in AttentionRows rows, int row, int end, float* q, float* dy)
         {
-            int end = rows.Seen(rows.Count - 1);
+            int own = rows.Seen(rows.Count - 1) - slice.Past;
+            float* weights = Weights + row;
+            AttentionPacking.Turned(q, slice.QueryStride, Width, rows.Count, Turned);
             for (int p = 0; p < slice.Past; p += Panel)
             {
-                AttentionTiles.Scores(Level, rows, q, rowStep, Width, slice.PastKeys(p), p, slice.Past, Weights, Stride, ref Ahead);
+                AttentionTiles.Scores(
+                    Level, rows, Turned, Width, slice.PastKeys(p), 1, Panel, p, Math.Min(Panel, slice.Past - p), weights + (p * BlockRows), BlockRows, ref Ahead);
             }
 
-            for (int p = slice.Past; p < end; p += Panel)
+            AttentionTiles.Scores(Level, rows, Turned, Width, OwnKeys, OwnStride, 1, slice.Past, own, weights + (slice.Past * BlockRows), BlockRows, ref Ahead);
+            float* slopes = null;
+            if (Slopes != null)
             {
-                AttentionTiles.Scores(Level, rows, q, rowStep, Width, OwnKeys + ((nint)(p - slice.Past) * Width), p, end, Weights, Stride, ref Ahead);
+                slopes = Slopes + row;
+                AttentionPacking.Turned(dy, slice.QueryStride, Width, rows.Count, Turned);
+                AttentionTiles.Scores(Level, rows, Turned, Width, slice.PastValues, slice.KeyStride, 1, 0, slice.Past, slopes, BlockRows, ref Ahead);
+                AttentionTiles.Scores(Level, rows, Turned, Width, OwnValues, OwnStride, 1, slice.Past, own, slopes + (slice.Past * BlockRows), BlockRows, ref Ahead);
             }
 
-            for (int p = 0; Slopes != null && p < end; p += Panel)
+            AttentionSoftmax.Slopes(Level, weights, slopes, BlockRows, rows, end, state.Factor, Largest + row, Over + row, Means + row, state.Scale);
+        }
+
+        // dq = ds·k of up to 32 rows.
+        private void MixSlopes(in AttentionRows rows, int row, float* dq, nint stride, bool add)
+        {
+            AttentionVectorRows keys = Keys.Of(rows.Seen(rows.Count - 1));
+            AttentionTiles.Mix(Level, Slopes + row, BlockRows, rows, GemmKernels.MaxRows, default, keys, Width, Out, ref Ahead);
+            if (rows.Count > 1 && AttentionVectors.NotFinite(Out, Width, Padded, rows.Count))
             {
-                AttentionTiles.Scores(Level, rows, dy, rowStep, Width, TurnedValues + ((nint)p * Width), p, end, Slopes, Stride, ref Ahead);
+                // Perhaps only because a row multiplied by zero what it does not see.
+                AttentionTiles.Mix(Level, Slopes + row, BlockRows, rows, 1, default, keys, Width, Out, ref Ahead);
             }
 
-            AttentionSoftmax.Slopes(Level, Weights, Slopes, Stride, rows, state.Factor, Statistics, Means, state.Scale);
+            AttentionVectors.Deliver(Out, Padded, Width, rows.Count, dq, stride, add);
         }
 
         // Adds to the sums of positions before the block's first row, and begins those of the block's own.
         private void AddTo(float* sums, float* weights, int first, int rows, int heights, float* vectors, nint vectorStride)
         {
-            AttentionTiles.AddTransposed(Level, weights, Stride, rows, -first, first, heights, vectors, vectorStride, Width, sums, accumulate: true, ref Ahead);
-            AttentionTiles.AddTransposed(Level, weights + first, Stride, rows, 0, rows, heights, vectors, vectorStride, Width, sums + ((nint)first * Padded), accumulate: false, ref Ahead);
+            AttentionTiles.AddTransposed(Level, weights, BlockRows, rows, -first, first, heights, vectors, vectorStride, Width, sums, accumulate: true, ref Ahead);
+            AttentionTiles.AddTransposed(Level, weights + (first * BlockRows), BlockRows, rows, 0, rows, heights, vectors, vectorStride, Width, sums + ((nint)first * Padded), accumulate: false, ref Ahead);
         }
     }
 }

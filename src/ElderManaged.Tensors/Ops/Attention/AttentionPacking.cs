@@ -25,67 +25,39 @@ internal static unsafe class AttentionPacking
     /// </summary>
     public static void Turned(float* source, nint stride, int width, int left, float* target)
     {
-        float** rows = stackalloc float*[Panel];
-        for (int j = 0; j < Panel; j++)
+        float** rows = stackalloc float*[4];
+        for (int j = 0; j < Math.Min(Panel, left);)
         {
-            rows[j] = source + (Math.Min(j, left - 1) * stride);
+            if (Avx512F.IsSupported && left - j >= 16)
+            {
+                Turn16(source + (j * stride), stride, width, target + j);
+                j += 16;
+                continue;
+            }
+
+            for (int i = 0; i < 4; i++)
+            {
+                rows[i] = source + (Math.Min(j + i, left - 1) * stride);
+            }
+
+            Turn4(rows, width, target + j);
+            j += 4;
         }
-
-        Turned(rows, Math.Min(Panel, left), width, target);
-    }
-
-    /// <summary>A panel of transposed values, past and own.</summary>
-    public static void TurnedValues(in AttentionSlice slice, int first, float* target)
-    {
-        float** rows = stackalloc float*[Panel];
-        int end = slice.Past + slice.Length;
-        for (int j = 0; j < Panel; j++)
-        {
-            rows[j] = slice.Value(Math.Min(first + j, end - 1));
-        }
-
-        Turned(rows, Math.Min(Panel, end - first), slice.Width, target);
     }
 
     /// <summary>Keys of all positions as rows in panels of 32 columns, see <see cref="Rows(float*, nint, int, int, float*, nint)"/>: those of the past are turned back, up to three too many.</summary>
     public static void KeyRows(in AttentionSlice slice, float* target, nint plane)
     {
-        float** columns = stackalloc float*[Panel];
         for (int p = 0; p < slice.Past; p += Panel)
         {
             float* panel = slice.PastKeys(p);
             for (int c = 0; c < slice.Width; c += Panel)
             {
-                for (int j = 0; j < Panel; j++)
-                {
-                    columns[j] = panel + (Math.Min(c + j, slice.Width - 1) * Panel);
-                }
-
-                Turned(columns, Math.Min(Panel, slice.Width - c), Math.Min(Panel, (slice.Past - p + 3) & -4), target + (c / Panel * plane) + ((nint)p * Panel));
+                Turned(panel + (c * Panel), Panel, Math.Min(Panel, (slice.Past - p + 3) & -4), slice.Width - c, target + (c / Panel * plane) + ((nint)p * Panel));
             }
         }
 
         Rows(slice.OwnKeys, slice.KeyStride, slice.Width, slice.Length, target + ((nint)slice.Past * Panel), plane);
-    }
-
-    private static void Turned(float** rows, int needed, int width, float* target)
-    {
-        for (int j = 0; j < needed; j += 16)
-        {
-            nint stride = (nint)(rows[j + 1] - rows[j]);
-            if (Avx512F.IsSupported && needed - j >= 16 && rows[j + 15] == rows[j] + (15 * stride))
-            {
-                Turn16(rows[j], stride, width, target + j);
-            }
-            else
-            {
-                // The last ones, or where past and own rows meet.
-                for (int i = j; i < Math.Min(needed, j + 16); i += 4)
-                {
-                    Turn4(rows + i, width, target + i);
-                }
-            }
-        }
     }
 
     /// <summary>Rows <paramref name="width"/> apart written into the panels [width, 32] of positions from <paramref name="at"/> on.</summary>
@@ -124,10 +96,7 @@ internal static unsafe class AttentionPacking
         }
     }
 
-    /// <summary>Rows close together, as the kernels read them many times: a power of two apart, they would share few places of the cache.</summary>
-    public static void Close(float* source, nint stride, int width, int count, float* target) => Copy(source, stride, width, count, target, width);
-
-    /// <summary>Rows copied to others.</summary>
+    /// <summary>Rows copied to others: close together, where they are read many times. A power of two apart, they would share few places of the cache.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Copy(float* source, nint stride, int width, int count, float* target, nint targetStride)
     {

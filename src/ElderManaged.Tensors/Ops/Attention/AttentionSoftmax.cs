@@ -5,228 +5,228 @@ using System.Runtime.Intrinsics;
 namespace ElderManaged.Tensors;
 
 /// <summary>
-/// The softmax between the two products of attention, row by row over a block of scores.
+/// The softmax between the two products of attention, over scores that lie position by position, each with up to 32 rows side by side.
 /// </summary>
 /// <remarks>
+/// <code>
+///                 rows →  (lanes)
+///               ┌──────────┬──────────┐      Each row has a lane, so largest scores and sums are found
+///   positions   │ ╲        │          │      going down, without ever looking across a register.
+///       ↓       │    ╲     │          │      A register sees positions down to its first row's own all alike;
+///               │       ╲  │          │      from there to its last row's own a row sees what is above the diagonal.
+///               │ not seen │ ╲        │      Below it there shall be zeros, as far as tiles of the products reach.
+///               └──────────┴──────────┘
+/// </code>
 /// Powers of two instead of e: with factor = log₂e/√D, softmax weights are 2^(factor·(s − largest)) over their sum. The difference
-/// comes first: it is exactly 0 for the largest score, however huge. Sums run in sixteen interleaved lanes joined as a fixed tree, whatever the width of the
-/// registers: their order depends on the number of positions alone.
+/// comes first: it is exactly 0 for the largest score, however huge. Sums run in sixteen interleaved chains, position p in chain p % 16, joined as a
+/// fixed tree: their order depends on the number of positions alone, and one row alone (<see cref="AttentionOneRow"/>) has it in sixteen lanes.
 /// </remarks>
 internal static unsafe class AttentionSoftmax
 {
-    // Behind each row so many zeros: products of tiles read up to a tile's height (12) beyond the diagonal.
-    private const int Margin = 16;
+    /// <summary>Chains of a sum.</summary>
+    public const int Chains = 16;
 
-    /// <summary>How far apart rows of scores lie: room for whole tiles and the margin, and no power of two, which would fill few sets of the cache.</summary>
-    public static int Stride(int positions)
-    {
-        int stride = (positions + (2 * AttentionPacking.Panel) + Margin - 1) & -AttentionPacking.Panel;
-        return stride % 256 < 16 || stride % 256 > 240 ? stride + 16 : stride;
-    }
+    // So many positions beyond its own a row shares a tile with.
+    private const int Reach = GemmKernels.MaxRows - 1;
 
-    // Where powers of two end: see ExpScale.
-    private const float Least = -ExpScale.Bias;
+    /// <summary>Where powers of two end: see <see cref="ExpScale"/>.</summary>
+    public const float Least = -ExpScale.Bias;
 
-    // Numbers of lanes, to tell which ones of the last sixteen positions a row sees.
+    // Numbers of lanes, to tell which of them see a position.
     private static readonly float* Lanes = LaneNumbers();
 
-    /// <summary>Scores become weights that are not yet divided by their sum; the largest score and the inverse of the sum go to <paramref name="statistics"/>.</summary>
-    public static void Weights(SimdLevel level, float* scores, nint stride, in AttentionRows rows, float factor, float* statistics)
+    /// <summary>Scores become weights that are not yet divided by their sum.</summary>
+    /// <param name="level">The vector width.</param>
+    /// <param name="scores">[positions, 32 rows].</param>
+    /// <param name="stride">From position to position.</param>
+    /// <param name="rows">At most 32.</param>
+    /// <param name="factor">log₂e/√D.</param>
+    /// <param name="largest">Each row's largest score.</param>
+    /// <param name="over">The inverse of each row's sum.</param>
+    /// <param name="sums">Room for 16 chains of one register.</param>
+    public static void Weights(SimdLevel level, float* scores, nint stride, in AttentionRows rows, float factor, float* largest, float* over, float* sums)
     {
         switch (level)
         {
-            case SimdLevel.Vector512: Weights<Lanes512, Vector512<float>>(scores, stride, rows, factor, statistics); break;
-            case SimdLevel.Vector256: Weights<Lanes256, Vector256<float>>(scores, stride, rows, factor, statistics); break;
-            case SimdLevel.Vector128: Weights<Lanes128, Vector128<float>>(scores, stride, rows, factor, statistics); break;
-            default: Weights<Lanes1, float>(scores, stride, rows, factor, statistics); break;
+            case SimdLevel.Vector512: Weights<Lanes512, Vector512<float>>(scores, stride, rows, factor, largest, over, sums); break;
+            case SimdLevel.Vector256: Weights<Lanes256, Vector256<float>>(scores, stride, rows, factor, largest, over, sums); break;
+            case SimdLevel.Vector128: Weights<Lanes128, Vector128<float>>(scores, stride, rows, factor, largest, over, sums); break;
+            default: Weights<Lanes1, float>(scores, stride, rows, factor, largest, over, sums); break;
         }
     }
 
     /// <summary>
     /// Backward: scores s become weights w again, by the same steps as forward, and their slopes dw (where given) become slopes of
-    /// the products q·k: w (dw − mean)/√D.
+    /// the products q·k: w (dw − mean)/√D. Zeros below what rows see end at <paramref name="end"/> positions.
     /// </summary>
     public static void Slopes(
-        SimdLevel level, float* scores, float* slopes, nint stride, in AttentionRows rows, float factor, float* statistics, float* means, float scale)
+        SimdLevel level, float* scores, float* slopes, nint stride, in AttentionRows rows, int end, float factor, float* largest, float* over, float* means, float scale)
     {
         switch (level)
         {
-            case SimdLevel.Vector512: Slopes<Lanes512, Vector512<float>>(scores, slopes, stride, rows, factor, statistics, means, scale); break;
-            case SimdLevel.Vector256: Slopes<Lanes256, Vector256<float>>(scores, slopes, stride, rows, factor, statistics, means, scale); break;
-            case SimdLevel.Vector128: Slopes<Lanes128, Vector128<float>>(scores, slopes, stride, rows, factor, statistics, means, scale); break;
-            default: Slopes<Lanes1, float>(scores, slopes, stride, rows, factor, statistics, means, scale); break;
+            case SimdLevel.Vector512: Slopes<Lanes512, Vector512<float>>(scores, slopes, stride, rows, end, factor, largest, over, means, scale); break;
+            case SimdLevel.Vector256: Slopes<Lanes256, Vector256<float>>(scores, slopes, stride, rows, end, factor, largest, over, means, scale); break;
+            case SimdLevel.Vector128: Slopes<Lanes128, Vector128<float>>(scores, slopes, stride, rows, end, factor, largest, over, means, scale); break;
+            default: Slopes<Lanes1, float>(scores, slopes, stride, rows, end, factor, largest, over, means, scale); break;
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Weights<L, V>(float* row, nint stride, in AttentionRows rows, float factor, float* statistics)
+    private static void Weights<L, V>(float* scores, nint stride, in AttentionRows rows, float factor, float* largest, float* over, float* sums)
         where L : struct, ILanes<V>
         where V : struct
     {
-        // A few rows at a time stay in the first-level cache, and what each waits for - the largest score, the sum - the others fill.
-        const int together = 8;
-        float* lanes = stackalloc float[16];
-        for (int r = 0; r < rows.Count; r += together)
+        int end = rows.Seen(rows.Count - 1);
+        for (int r = 0; r < rows.Count; r += L.Width)
         {
-            int count = Math.Min(together, rows.Count - r);
-            for (int i = 0; i < count; i++)
-            {
-                statistics[2 * i] = Largest<L, V>(row + (i * stride), rows.Seen(r + i), lanes);
-            }
-
-            Powers<L, V>(row, stride, count, rows.Seen(r), rows.Step, factor, statistics, lanes);
-            row += count * stride;
-            statistics += 2 * count;
+            int all = rows.Seen(r);
+            int some = Math.Min(end, all + L.Width - 1);
+            V most = Largest<L, V>(scores + r, stride, all, some);
+            L.Store(largest + r, most);
+            L.Store(over + r, Powers<L, V>(scores + r, stride, all, some, most, factor, sums));
+            Clear<L, V>(scores + r, stride, some, end);
         }
     }
 
-    // A method of its own, so that everything in its loops has a register.
+    // The order does not matter to a maximum. What is not a number is passed over here and makes the sum not a number.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Powers<L, V>(float* row, nint stride, int count, int seen, int step, float factor, float* statistics, float* lanes)
+    private static V Largest<L, V>(float* x, nint stride, int all, int some)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        V a = L.Broadcast(float.NegativeInfinity);
+        V b = a, c = a, d = a;
+        int p = 0;
+        for (; p <= all - 4; p += 4)
+        {
+            a = L.Max(L.Load(x), a);
+            b = L.Max(L.Load(x + stride), b);
+            x += 2 * stride;
+            c = L.Max(L.Load(x), c);
+            d = L.Max(L.Load(x + stride), d);
+            x += 2 * stride;
+        }
+
+        V lanes = L.Load(Lanes);
+        for (; p < some; p++)
+        {
+            b = L.Max(Seen<L, V>(p - all, lanes, L.Load(x), L.Broadcast(float.NegativeInfinity)), b);
+            x += stride;
+        }
+
+        return L.Max(L.Max(a, b), L.Max(c, d));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static V Powers<L, V>(float* x, nint stride, int all, int some, V largest, float factor, float* sums)
         where L : struct, ILanes<V>
         where V : struct
     {
         V f = L.Broadcast(factor);
         V least = L.Broadcast(Least / factor);
-        for (float* end = statistics + (2 * count); statistics != end; statistics += 2)
+        for (int chain = 0; chain < Chains; chain++)
         {
-            V down = L.Broadcast(*statistics);
-            nint full = seen & -16;
-            for (int lane = 0; lane < 16; lane += L.Width)
+            L.Store(sums + (chain * L.Width), L.Broadcast(0f));
+        }
+
+        int p = 0;
+        for (; p < all; p++)
+        {
+            V w = Power<L, V>(L.Subtract(L.Load(x), largest), f, least);
+            float* sum = sums + ((p & (Chains - 1)) * L.Width);
+            L.Store(x, w);
+            L.Store(sum, L.Add(L.Load(sum), w));
+            x += stride;
+        }
+
+        V lanes = L.Load(Lanes);
+        for (; p < some; p++)
+        {
+            V w = Seen<L, V>(p - all, lanes, Power<L, V>(L.Subtract(L.Load(x), largest), f, least), L.Broadcast(0f));
+            float* sum = sums + ((p & (Chains - 1)) * L.Width);
+            L.Store(x, w);
+            L.Store(sum, L.Add(L.Load(sum), w));
+            x += stride;
+        }
+
+        return L.Divide(L.Broadcast(1f), L.Add(
+            L.Add(FourChains<L, V>(sums), FourChains<L, V>(sums + (2 * L.Width))),
+            L.Add(FourChains<L, V>(sums + L.Width), FourChains<L, V>(sums + (3 * L.Width)))));
+    }
+
+    // Chains 0, 4, 8 and 12 from the first one on.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V FourChains<L, V>(float* sums)
+        where L : struct, ILanes<V>
+        where V : struct
+        => L.Add(
+            L.Add(L.Load(sums), L.Load(sums + (8 * L.Width))),
+            L.Add(L.Load(sums + (4 * L.Width)), L.Load(sums + (12 * L.Width))));
+
+    private static void Slopes<L, V>(
+        float* scores, float* slopes, nint stride, in AttentionRows rows, int end, float factor, float* largest, float* over, float* means, float scale)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        int last = rows.Seen(rows.Count - 1);
+        for (int r = 0; r < rows.Count; r += L.Width)
+        {
+            int all = rows.Seen(r);
+            int some = Math.Min(last, all + L.Width - 1);
+            float* s = scores + r;
+            float* g = slopes == null ? null : slopes + r;
+            Slopes<L, V>(s, g, stride, all, some, factor, L.Load(largest + r), L.Load(over + r), L.Load(means + r), scale);
+            Clear<L, V>(s, stride, some, end);
+            if (g != null)
             {
-                V sum = L.Broadcast(0f);
-                for (nint i = lane; i < full; i += 16)
-                {
-                    V x = Power<L, V>(L.Subtract(L.Load(row + i), down), f, least);
-                    L.Store(row + i, x);
-                    sum = L.Add(sum, x);
-                }
-
-                // The last positions share a register with what the row does not see.
-                if (full < seen)
-                {
-                    float* last = row + full + lane;
-                    V x = Power<L, V>(L.Subtract(L.Load(last), down), f, least);
-                    x = Seen<L, V>(lane, (int)(seen - full), x, 0f);
-                    L.Store(last, x);
-                    sum = L.Add(sum, x);
-                }
-
-                L.Store(lanes + lane, sum);
+                Clear<L, V>(g, stride, some, end);
             }
-
-            Vector512<float>.Zero.Store(row + ((seen + 15) & -16));
-            statistics[1] = 1 / Join(lanes);
-            row += stride;
-            seen += step;
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Slopes<L, V>(float* s, float* g, nint stride, in AttentionRows rows, float factor, float* statistics, float* means, float scale)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void Slopes<L, V>(float* s, float* g, nint stride, int all, int some, float factor, V largest, V over, V mean, float scale)
         where L : struct, ILanes<V>
         where V : struct
     {
         V f = L.Broadcast(factor);
         V least = L.Broadcast(Least / factor);
         V down = L.Broadcast(scale);
-        for (int r = 0; r < rows.Count; r++)
+        V lanes = L.Load(Lanes);
+        for (int p = 0; p < some; p++)
         {
-            int seen = rows.Seen(r);
-            int full = seen & -16;
-            int whole = (seen + 15) & -16;
-            V shift = L.Broadcast(statistics[0]);
-            V over = L.Broadcast(statistics[1]);
-            V mean = L.Broadcast(means[r]);
-            for (int i = 0; i < full; i += L.Width)
+            V w = L.Multiply(Power<L, V>(L.Subtract(L.Load(s), largest), f, least), over);
+            if (p >= all)
             {
-                V w = L.Multiply(Power<L, V>(L.Subtract(L.Load(s + i), shift), f, least), over);
-                L.Store(s + i, w);
-                if (g != null)
-                {
-                    L.Store(g + i, L.Multiply(L.Multiply(L.Subtract(L.Load(g + i), mean), down), w));
-                }
+                w = Seen<L, V>(p - all, lanes, w, L.Broadcast(0f));
             }
 
-            for (int i = full; i < whole; i += L.Width)
-            {
-                V w = L.Multiply(Power<L, V>(L.Subtract(L.Load(s + i), shift), f, least), over);
-                L.Store(s + i, Seen<L, V>(i - full, seen - full, w, 0f));
-                if (g != null)
-                {
-                    V slope = L.Multiply(L.Multiply(L.Subtract(L.Load(g + i), mean), down), w);
-                    L.Store(g + i, Seen<L, V>(i - full, seen - full, slope, 0f));
-                }
-            }
-
-            Vector512<float>.Zero.Store(s + whole);
+            L.Store(s, w);
             s += stride;
             if (g != null)
             {
-                Vector512<float>.Zero.Store(g + whole);
+                V slope = L.Multiply(L.Multiply(L.Subtract(L.Load(g), mean), down), w);
+                L.Store(g, p < all ? slope : Seen<L, V>(p - all, lanes, slope, L.Broadcast(0f)));
                 g += stride;
             }
-
-            statistics += 2;
         }
     }
 
-    // The order does not matter to a maximum. What is not a number is passed over here and makes the sum not a number.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Largest<L, V>(float* row, int seen, float* lanes)
+    private static void Clear<L, V>(float* x, nint stride, int from, int end)
         where L : struct, ILanes<V>
         where V : struct
     {
-        V a = L.Broadcast(float.NegativeInfinity);
-        V b = a, c = a, d = a;
-        int full = seen & -16;
-        int i = 0;
-        for (; i <= full - (4 * L.Width); i += 4 * L.Width)
+        for (int p = from; p < Math.Min(end, from + Reach); p++)
         {
-            a = L.Max(L.Load(row + i), a);
-            b = L.Max(L.Load(row + i + L.Width), b);
-            c = L.Max(L.Load(row + i + (2 * L.Width)), c);
-            d = L.Max(L.Load(row + i + (3 * L.Width)), d);
+            L.Store(x + (p * stride), L.Broadcast(0f));
         }
-
-        for (; i < full; i += L.Width)
-        {
-            V x = L.Load(row + i);
-            a = L.Max(x, a);
-        }
-
-        for (; i < seen; i += L.Width)
-        {
-            V x = Seen<L, V>(i - full, seen - full, L.Load(row + i), float.NegativeInfinity);
-            b = L.Max(x, b);
-        }
-
-        if (L.Width < 16)
-        {
-            Vector512.Create(float.NegativeInfinity).Store(lanes);
-        }
-
-        L.Store(lanes, L.Max(L.Max(a, b), L.Max(c, d)));
-        Vector128<float> most = Lanes128.Max(Lanes128.Max(Vector128.Load(lanes), Vector128.Load(lanes + 4)), Lanes128.Max(Vector128.Load(lanes + 8), Vector128.Load(lanes + 12)));
-        most = Lanes128.Max(most, Vector128.Shuffle(most, Vector128.Create(2, 3, 0, 1)));
-        return Lanes128.Max(most, Vector128.Shuffle(most, Vector128.Create(1, 0, 3, 2))).ToScalar();
     }
 
-    /// <summary>x in those of the lanes from number <paramref name="lane"/> on that are below <paramref name="count"/>, else something instead.</summary>
+    /// <summary>x in the lanes beyond number <paramref name="position"/>, else something instead: with the first position that not all of them see as number 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Seen<L, V>(int lane, int count, V x, float instead)
+    private static V Seen<L, V>(int position, V lanes, V x, V instead)
         where L : struct, ILanes<V>
         where V : struct
-        => L.IfLess(L.Load(Lanes + lane), L.Broadcast(count), x, L.Broadcast(instead));
-
-    // Sixteen lanes added by halving.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Join(float* lanes)
-    {
-        Vector128<float> sum = (Vector128.Load(lanes) + Vector128.Load(lanes + 8)) + (Vector128.Load(lanes + 4) + Vector128.Load(lanes + 12));
-        sum += Vector128.Shuffle(sum, Vector128.Create(2, 3, 0, 1));
-        return (sum + Vector128.Shuffle(sum, Vector128.Create(1, 0, 3, 2))).ToScalar();
-    }
+        => L.IfLess(L.Broadcast(position), lanes, x, instead);
 
     // Lives as long as the process.
     private static float* LaneNumbers()
@@ -242,17 +242,16 @@ internal static unsafe class AttentionSoftmax
 
     /// <summary>2^(x·factor) for x ≤ 0; 0 where that would be subnormal, which no sum could feel. <paramref name="least"/> is <see cref="Least"/> / factor.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Power<L, V>(V x, V factor, V least)
+    public static V Power<L, V>(V x, V factor, V least)
         where L : struct, ILanes<V>
         where V : struct
         => L.Multiply(SimdMath.ScaledPower<L, V>(x, factor, least, L.Broadcast(ExpScale.StartOfZero), out V power), power);
 }
 
-/// <summary>Some rows of queries and how many positions each of them sees.</summary>
+/// <summary>Some rows of queries of a sequence, one after the other.</summary>
 /// <param name="Count">The number of rows.</param>
-/// <param name="First">Positions that the first row sees.</param>
-/// <param name="Step">How many more each next row sees: 1 along a sequence, 0 for heads of the same position.</param>
-internal readonly record struct AttentionRows(int Count, int First, int Step)
+/// <param name="First">Positions that the first row sees; each next one sees one more.</param>
+internal readonly record struct AttentionRows(int Count, int First)
 {
-    public int Seen(int row) => First + (row * Step);
+    public int Seen(int row) => First + row;
 }

@@ -9,27 +9,58 @@ internal static unsafe class AttentionTiles
     private const int MixDepth = 128;
 
     /// <summary>
-    /// Scores of rows with the up to 32 positions of one panel from <paramref name="first"/> to before <paramref name="end"/>; tiles above
-    /// the diagonal are left out, and columns beyond what a row sees are undefined, as are up to 32 behind <paramref name="end"/>.
+    /// Scores of up to 32 rows with some positions, from <paramref name="first"/> on: position by position, a row in each lane. Tiles that no row
+    /// sees are left out, and what a row does not see is undefined.
     /// What is wanted <paramref name="ahead"/> is fetched meanwhile.
     /// </summary>
+    /// <param name="level">The vector width.</param>
+    /// <param name="rows">The rows, and which positions they see.</param>
+    /// <param name="panel">The rows turned: [depth, 32].</param>
+    /// <param name="depth">The width of a row and of a key.</param>
+    /// <param name="keys">The key of the first position, or its value for the gradients of weights.</param>
+    /// <param name="keyStride">From position to position.</param>
+    /// <param name="keyStep">From number to number of a key.</param>
+    /// <param name="first">The first position.</param>
+    /// <param name="count">The number of positions.</param>
+    /// <param name="scores">Where those of the first position go.</param>
+    /// <param name="stride">From position to position there.</param>
+    /// <param name="ahead">What is fetched meanwhile.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    public static void Scores(SimdLevel level, in AttentionRows rows, float* x, nint rowStep, int depth, float* panel, int first, int end, float* scores, nint stride, ref AttentionAhead ahead)
+    public static void Scores(
+        SimdLevel level, in AttentionRows rows, float* panel, int depth, float* keys, nint keyStride, nint keyStep, int first, int count, float* scores, nint stride, ref AttentionAhead ahead)
     {
-        TileWork work = Tile(rowStep, 1, panel, depth, stride, accumulate: false);
-        for (int i = 0; i < rows.Count;)
+        // The last positions are seen by rows of the second half only.
+        const int half = Panel / 2;
+        int seen = Math.Clamp(rows.Seen(half - 1) - first, 0, count);
+        TileWork work = Tile(keyStride, keyStep, panel, depth, stride, accumulate: false);
+        int columns = Math.Min(Panel, rows.Count);
+        for (int p = 0; p < count;)
         {
-            int height = GemmKernels.KernelRows(level, rows.Count - i);
-            int columns = Math.Min(Panel, Math.Min(end, rows.Seen(i + height - 1)) - first);
-            if (columns > 0)
-            {
-                work.Depth = depth;
-                ahead.Fetch(&work);
-                work.A = x + (i * rowStep);
-                work.C = scores + (i * stride) + first;
-                GemmKernels.Tile(level, height, columns, &work);
-            }
+            int end = p < seen ? seen : count;
+            int from = p < seen ? 0 : half;
+            int height = GemmKernels.KernelRows(level, end - p);
+            work.Depth = depth;
+            ahead.Fetch(&work, columns - from);
+            work.A = keys + (p * keyStride);
+            work.B = panel + from;
+            work.C = scores + (p * stride) + from;
+            GemmKernels.Tile(level, height, columns - from, &work);
+            p += height;
+        }
+    }
 
+    /// <summary>Scores of heads, which lie side by side in <paramref name="x"/>, with the positions of a panel [depth, 32]: head by head, positions in lanes.</summary>
+    public static void HeadScores(SimdLevel level, float* x, int heads, int depth, float* panel, int positions, float* scores, nint stride, ref AttentionAhead ahead)
+    {
+        TileWork work = Tile(depth, 1, panel, depth, stride, accumulate: false);
+        for (int i = 0; i < heads;)
+        {
+            int height = GemmKernels.KernelRows(level, heads - i);
+            work.Depth = depth;
+            ahead.Fetch(&work, positions);
+            work.A = x + (i * depth);
+            work.C = scores + (i * stride);
+            GemmKernels.Tile(level, height, positions, &work);
             i += height;
         }
     }
@@ -40,36 +71,29 @@ internal static unsafe class AttentionTiles
     /// </summary>
     /// <remarks>
     /// <para>
-    /// 128 positions at a time: 16 KB of a panel and the weights of 48 rows, 24 KB, stay in the first-level cache for one another.
+    /// 128 positions at a time: 16 KB of a panel and the weights of 32 rows, 16 KB, stay in the first-level cache for one another.
     /// </para>
     /// <para>
     /// The rows of a tile go as deep as its last one, which multiplies what the others must not see by zero. If that was not a finite
-    /// number, they become not a number: then they are done again one by one.
+    /// number, they become not a number: then they shall be done again one by one, with <paramref name="heights"/> 1.
     /// </para>
     /// </remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Mix(
-        SimdLevel level, float* weights, nint stride, in AttentionRows rows, in AttentionVectorRows past, in AttentionVectorRows own, int width, float* result, ref AttentionAhead ahead)
+        SimdLevel level, float* weights, nint stride, in AttentionRows rows, int heights, in AttentionVectorRows past, in AttentionVectorRows own, int width, float* result, ref AttentionAhead ahead)
     {
-        AddMix(level, weights, stride, rows, 0, past, width, result, ref ahead);
-        AddMix(level, weights, stride, rows, past.Count, own, width, result, ref ahead);
-        nint resultStride = PanelsWidth(width);
-        if (rows.Count > 1 && AttentionVectors.NotFinite(result, width, resultStride, rows.Count))
-        {
-            for (int i = 0; i < rows.Count; i++)
-            {
-                Mix(level, weights + (i * stride), stride, new(1, rows.Seen(i), 1), past, own, width, result + (i * resultStride), ref ahead);
-            }
-        }
+        AddMix(level, weights, stride, rows, heights, 0, past, width, result, ref ahead);
+        AddMix(level, weights, stride, rows, heights, past.Count, own, width, result, ref ahead);
     }
 
     // The vectors of positions from start on; adds where they are not the first.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void AddMix(
-        SimdLevel level, float* weights, nint stride, in AttentionRows rows, int start, in AttentionVectorRows vectors, int width, float* result, ref AttentionAhead ahead)
+        SimdLevel level, float* weights, nint stride, in AttentionRows rows, int heights, int start, in AttentionVectorRows vectors, int width, float* result, ref AttentionAhead ahead)
     {
         nint resultStride = PanelsWidth(width);
         int end = start + vectors.Count;
-        TileWork work = Tile(stride, 1, vectors.First, 0, resultStride, accumulate: false);
+        TileWork work = Tile(1, stride, vectors.First, 0, resultStride, accumulate: false);
         work.BRow = vectors.Stride;
         for (int first = start; first < end; first += MixDepth)
         {
@@ -80,12 +104,12 @@ internal static unsafe class AttentionTiles
                 work.B = vectors.First + (c / Panel * vectors.Plane) + ((first - start) * vectors.Stride);
                 for (int i = 0; i < rows.Count;)
                 {
-                    int height = GemmKernels.KernelRows(level, rows.Count - i);
+                    int height = Height(level, heights, rows.Count - i);
                     work.Depth = Math.Min(last, rows.Seen(i + height - 1)) - first;
                     if (work.Depth > 0)
                     {
-                        ahead.Fetch(&work);
-                        work.A = weights + (i * stride) + first;
+                        ahead.Fetch(&work, width - c);
+                        work.A = weights + i + (first * stride);
                         work.C = result + (i * resultStride) + c;
                         GemmKernels.Tile(level, height, Columns(width - c), &work);
                     }
@@ -96,10 +120,10 @@ internal static unsafe class AttentionTiles
         }
     }
 
-    /// <summary>sums[p] (+)= Σ_r weights[r, p] · vectors[r] for <paramref name="count"/> positions p and rows r from <paramref name="rowOf"/>(p) on.</summary>
+    /// <summary>sums[p] (+)= Σ_r weights[p, r] · vectors[r] for <paramref name="count"/> positions p and rows r from <paramref name="rowOf"/>(p) on.</summary>
     /// <param name="level">The vector width.</param>
-    /// <param name="weights">The first row, at the first position.</param>
-    /// <param name="stride">From row to row.</param>
+    /// <param name="weights">The first position, at the first row; a row's neighbour is the next one.</param>
+    /// <param name="stride">From position to position.</param>
     /// <param name="rows">The number of rows.</param>
     /// <param name="rowOf">The row that sees the first position first; row + 1 sees the next one. May be negative.</param>
     /// <param name="count">The number of positions; none that the last row does not see.</param>
@@ -115,19 +139,19 @@ internal static unsafe class AttentionTiles
         SimdLevel level, float* weights, nint stride, int rows, int rowOf, int count, int heights, float* vectors, nint vectorStride, int width, float* sums, bool accumulate, ref AttentionAhead ahead)
     {
         nint sumStride = PanelsWidth(width);
-        TileWork work = Tile(1, stride, null, 0, sumStride, accumulate);
+        TileWork work = Tile(stride, 1, null, 0, sumStride, accumulate);
         work.BRow = vectorStride;
         for (int p = 0; p < count;)
         {
-            int height = heights == 1 ? 1 : GemmKernels.KernelRows(level, count - p);
+            int height = Height(level, heights, count - p);
             int first = Math.Max(0, rowOf + p);
             for (int c = 0; c < width; c += Panel)
             {
-                work.A = weights + (first * stride) + p;
+                work.A = weights + (p * stride) + first;
                 work.B = vectors + (first * vectorStride) + c;
                 work.C = sums + (p * sumStride) + c;
                 work.Depth = rows - first;
-                ahead.Fetch(&work);
+                ahead.Fetch(&work, width - c);
                 GemmKernels.Tile(level, height, Columns(width - c), &work);
             }
 
@@ -137,6 +161,9 @@ internal static unsafe class AttentionTiles
 
     /// <summary>The width of whole panels.</summary>
     public static int PanelsWidth(int width) => (width + Panel - 1) & -Panel;
+
+    // The next tile's rows; 1 where a row must not even be multiplied by zero.
+    private static int Height(SimdLevel level, int heights, int left) => heights == 1 ? 1 : GemmKernels.KernelRows(level, left);
 
     // What all tiles of a product share.
     private static TileWork Tile(nint aRow, nint aCol, float* panel, int depth, nint resultStride, bool accumulate) => new()

@@ -8,7 +8,7 @@ namespace ElderManaged.Tensors;
 /// <summary>The few things attention does with single rows.</summary>
 internal static unsafe class AttentionVectors
 {
-    /// <summary>target = factor · x for some rows.</summary>
+    /// <summary>target = factor · x for some rows. False if any of the results is infinite or not a number.</summary>
     /// <param name="x">The first row.</param>
     /// <param name="stride">From row to row.</param>
     /// <param name="width">The width of a row.</param>
@@ -18,26 +18,44 @@ internal static unsafe class AttentionVectors
     /// <param name="target">The first row written.</param>
     /// <param name="targetStride">From row to row.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    public static void Scaled(float* x, nint stride, int width, int count, float* factors, int step, float* target, nint targetStride)
+    public static bool Scaled(float* x, nint stride, int width, int count, float* factors, int step, float* target, nint targetStride)
     {
+        // Sums of zeros, unless something is not finite.
+        Vector512<float> a = default, b = default;
+        float rest = 0;
         for (int r = 0; r < count; r++)
         {
             Vector512<float> f = Vector512.Create(*factors);
             int i = 0;
-            for (; i <= width - 16; i += 16)
+            for (; i <= width - 32; i += 32)
             {
-                (Vector512.Load(x + i) * f).Store(target + i);
+                Vector512<float> left = Vector512.Load(x + i) * f, right = Vector512.Load(x + i + 16) * f;
+                a = Vector512.FusedMultiplyAdd(left, Vector512<float>.Zero, a);
+                b = Vector512.FusedMultiplyAdd(right, Vector512<float>.Zero, b);
+                left.Store(target + i);
+                right.Store(target + i + 16);
+            }
+
+            if (i <= width - 16)
+            {
+                Vector512<float> left = Vector512.Load(x + i) * f;
+                a = Vector512.FusedMultiplyAdd(left, Vector512<float>.Zero, a);
+                left.Store(target + i);
+                i += 16;
             }
 
             for (; i < width; i++)
             {
                 target[i] = x[i] * *factors;
+                rest = MathF.FusedMultiplyAdd(target[i], 0, rest);
             }
 
             x += stride;
             factors += step;
             target += targetStride;
         }
+
+        return Vector512.EqualsAll(a + b, Vector512<float>.Zero) && rest == 0;
     }
 
     /// <summary>Adds rows to those at <paramref name="target"/>, or puts them there; nothing when that is null.</summary>
