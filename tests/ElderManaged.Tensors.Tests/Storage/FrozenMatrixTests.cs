@@ -39,11 +39,12 @@ public sealed class FrozenMatrixTests
         }
     }
 
-    // Past the edges of the blocking: more rows than one block of them, more outputs than one slab, more than two panels of rows.
+    // Past the edges of the blocking: more rows than one block of them, more outputs than one slice, more inputs than their sums fit in a part.
     [Theory]
     [InlineData(3100, 20, 70)]
     [InlineData(40, 100, 530)]
     [InlineData(500, 1300, 3)]
+    [InlineData(60, 1300, 150)]
     public void Both_products_equal_the_general_product_past_every_block(int outputs, int inputs, int rows)
     {
         float[] w = GemmCase.Numbers(outputs * inputs, 1);
@@ -57,10 +58,22 @@ public sealed class FrozenMatrixTests
         Assert.Equal(expected, actual);
 
         expected = GemmCase.Numbers(rows * inputs, 5);
-        actual = (float[])expected.Clone();
         Backward(w, dy, rows, outputs, inputs, expected, true);
-        frozen.MultiplyTransposed(dy, rows, actual, true);
-        Assert.Equal(expected, actual);
+        int before = CpuThreads.Count;
+        try
+        {
+            foreach (int threads in new[] { 1, 2, 3 })
+            {
+                CpuThreads.Count = threads;
+                actual = GemmCase.Numbers(rows * inputs, 5);
+                frozen.MultiplyTransposed(dy, rows, actual, true);
+                Assert.Equal(expected, actual);
+            }
+        }
+        finally
+        {
+            CpuThreads.Count = before;
+        }
     }
 
     [Theory]

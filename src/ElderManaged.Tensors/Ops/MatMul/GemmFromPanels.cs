@@ -11,7 +11,9 @@ namespace ElderManaged.Tensors;
 ///
 ///              o = 32j … 32j+31                 dxᵀ = Wᵀ·dyᵀ: the weight is the left matrix, read in place by the strides
 ///            ┌───────────────────┐              (input p: 32 floats, output o: 1 float); dyᵀ, which is small, is packed
-///      p = 0 │                   │              in panels of 32 rows of dy. Twelve inputs by 32 outputs are 1.5 KB in one
+///      p = 0 │                   │              in panels of 32 rows of dy, 384 outputs at a time, by every part for itself:
+///            │                   │              its part of dxᵀ waits in the second-level cache until all outputs are added,
+///            │                   │              and is turned then. Twelve inputs by 32 outputs are 1.5 KB in one
 ///        ┌───┼───────────────────┤              piece, k runs on in the next panel.
 ///        │12 │  one piece        │
 ///        └───┼───────────────────┤              One to four rows: the time is that of reading W, see WideSums.
@@ -26,18 +28,12 @@ internal static unsafe class GemmFromPanels
     // Pieces of k at a time: 384·32 floats of dy are 48 KB, 12·384 of W are 18 KB.
     private const int PiecesPerSlice = 12;
 
-    // Outputs for which dy is packed at once; for 512 rows that is 6 MB.
-    private const int MaxSlab = 8 * PiecesPerSlice * Width;
+    // Rows of dy in one part, and the least for which rows are divided between threads rather than inputs: each block of rows reads W again.
+    private const int MaxRows = 128;
+    private const int MinRows = 64;
 
-    // Strips of 12 inputs in one part, for up to 128 rows and for more: 192 inputs by 512 rows are 384 KB of sums. The longer
-    // a part's pieces of dx are, the less of its time goes into turning the sums.
-    private const int MaxStripsFewRows = 32;
-    private const int MaxStrips = 16;
-
-    // With at most this many panels of dy a strip of W is read where it lies; with more, copying it first pays.
-    private const int PanelsInPlace = 4;
-
-    private const int MaxRows = 512;
+    // Sums of one part, in floats: 512 KB of the second-level cache, beside 192 KB of dy and what streams by of W.
+    private const int MaxSums = 128 * 1024;
 
     // How many inputs ahead few rows ask for memory: 2 KB.
     private const int AheadInputs = 16;
@@ -55,7 +51,6 @@ internal static unsafe class GemmFromPanels
     public static void Multiply(float* panels, int outputs, int inputs, float* dy, int rows, float* dx, bool accumulate)
     {
         Product product = new() { Level = Simd.Level, Panels = panels, Inputs = inputs, Outputs = outputs };
-        int strips = (inputs + GemmKernels.MaxRows - 1) / GemmKernels.MaxRows;
         int threads = (int)Math.Clamp((long)inputs * outputs * Math.Max(rows, 8) / MinPartWork, 1, CpuThreads.Count);
         if (rows <= WideSums.MaxRows)
         {
@@ -66,27 +61,9 @@ internal static unsafe class GemmFromPanels
             return;
         }
 
-        int most = rows <= PanelsInPlace * Width ? MaxStripsFewRows : MaxStrips;
-        product.Parts = (strips + most - 1) / most;
-        product.Parts = Math.Min(strips, (product.Parts + threads - 1) / threads * threads);
-        int slabs = (outputs + MaxSlab - 1) / MaxSlab;
-        int slab = (((outputs + slabs - 1) / slabs) + Width - 1) / Width * Width;
-        for (int i0 = 0; i0 < rows; i0 += MaxRows)
-        {
-            for (int o0 = 0; o0 < outputs; o0 += slab)
-            {
-                product.FirstOutput = o0;
-                product.Depth = Math.Min(slab, outputs - o0);
-                product.Rows = Math.Min(MaxRows, rows - i0);
-                product.RowPanels = (product.Rows + Width - 1) / Width;
-                product.Dy = (nint)(dy + ((nint)i0 * outputs) + o0);
-                product.Dx = (nint)(dx + ((nint)i0 * inputs));
-                product.Accumulate = accumulate || o0 > 0;
-                product.Packed = AlignedBuffer.Rent(ref t_packed, (long)product.RowPanels * Width * product.Depth);
-                CpuThreads.Run(product.RowPanels, product, static (p, panel) => p.PackRows(panel));
-                CpuThreads.Run(product.Parts, product, static (p, part) => p.Compute(part));
-            }
-        }
+        product.Divide(rows, threads);
+        (product.Dy, product.Dx, product.Accumulate) = ((nint)dy, (nint)dx, accumulate);
+        CpuThreads.Run(product.RowParts * product.Parts, product, static (p, part) => p.Compute(part));
     }
 
     private struct Product
@@ -95,48 +72,78 @@ internal static unsafe class GemmFromPanels
         public float* Panels;
         public int Inputs;
         public int Outputs;
-        public int FirstOutput; // of this slab, a multiple of 32
-        public int Depth;       // outputs in this slab
-        public int Rows;
-        public int RowPanels;
-        public int Parts;
-        public nint Dy;         // a float*, at the slab's first row and output
+        public int Rows;        // of all parts, or of the block that a part computes
+        public int RowsPerPart;
+        public int RowParts;
+        public int Parts;       // ranges of inputs
+        public nint Dy;         // a float*, at the first row
         public nint Dx;
-        public float* Packed;   // dy[32r + l, o] at (r·Depth + o)·32 + l
         public bool Accumulate;
 
-        // Parts are ranges of inputs, whole strips each.
-        private readonly int InputOf(int part)
+        private readonly int Strips => (Inputs + GemmKernels.MaxRows - 1) / GemmKernels.MaxRows;
+
+        private readonly int RowPanels => (Rows + Width - 1) / Width;
+
+        // Parts are blocks of rows, and of inputs where the sums would not fit or rows do not suffice for the threads: as few as
+        // that allows, since each turns its own rows of dy. None of them cuts the outputs, so nobody's sums depend on the division.
+        public void Divide(int rows, int threads)
         {
-            int strips = (Inputs + GemmKernels.MaxRows - 1) / GemmKernels.MaxRows;
-            return Math.Min(Inputs, (int)((long)part * strips / Parts) * GemmKernels.MaxRows);
+            Rows = rows;
+            RowParts = (rows + MaxRows - 1) / MaxRows;
+            int even = (RowParts + threads - 1) / threads * threads;
+            if (rows >= MinRows * even)
+            {
+                RowParts = even;
+            }
+
+            RowsPerPart = (((rows + RowParts - 1) / RowParts) + Width - 1) / Width * Width;
+            RowParts = (rows + RowsPerPart - 1) / RowsPerPart;
+            int most = MaxSums / (RowsPerPart * GemmKernels.MaxRows);
+            Parts = (Strips + most - 1) / most;
+            while (RowParts * Parts % threads != 0 && Parts < Strips)
+            {
+                Parts++;
+            }
         }
 
-        public readonly void PackRows(int panel)
-        {
-            int i = panel * Width;
-            GemmPacking.Panel(true, (float*)Dy + ((nint)i * Outputs), Outputs, Depth, Math.Min(Width, Rows - i), Packed + ((nint)i * Depth));
-        }
+        // Parts are ranges of inputs, whole strips each.
+        private readonly int InputOf(int part) => Math.Min(Inputs, (int)((long)part * Strips / Parts) * GemmKernels.MaxRows);
 
         public readonly void Compute(int part)
         {
-            int first = InputOf(part);
-            int last = InputOf(part + 1);
-            float* sums = AlignedBuffer.Rent(ref t_sums, ((long)(last - first) * RowPanels * Width) + (PiecesPerSlice * GemmKernels.MaxRows * Width));
+            Product block = this;
+            int row = part % RowParts * RowsPerPart;
+            block.Rows = Math.Min(RowsPerPart, Rows - row);
+            block.Dy += (nint)row * Outputs * sizeof(float);
+            block.Dx += (nint)row * Inputs * sizeof(float);
+            block.ComputeBlock(InputOf(part / RowParts), InputOf((part / RowParts) + 1));
+        }
+
+        private readonly void ComputeBlock(int first, int last)
+        {
+            float* sums = AlignedBuffer.Rent(ref t_sums, (long)(last - first) * RowPanels * Width);
+            float* packed = AlignedBuffer.Rent(ref t_packed, (long)RowPanels * Width * PiecesPerSlice * Width);
             if (Accumulate)
             {
                 Exchange(first, last, sums, load: true);
             }
 
             // Slices of about the same depth: a kernel of few steps spends its time exchanging sums.
-            int pieces = (Depth + Width - 1) / Width;
+            int pieces = (Outputs + Width - 1) / Width;
             int slices = (pieces + PiecesPerSlice - 1) / PiecesPerSlice;
             int slice = (pieces + slices - 1) / slices * Width;
-            for (int o = 0; o < Depth;)
+            for (int o = 0; o < Outputs;)
             {
-                int depth = Math.Min(slice, Depth - o);
+                int depth = Math.Min(slice, Outputs - o);
                 depth = depth > Width ? depth / Width * Width : depth; // whole pieces, or the rest of the last one
-                AddSlice(first, last, o, depth, sums, Accumulate || o > 0);
+
+                // Turned here and not once for all parts: so it lies in the cache of the core that reads it again and again.
+                for (int i = 0; i < Rows; i += Width)
+                {
+                    GemmPacking.Panel(true, (float*)Dy + ((nint)i * Outputs) + o, Outputs, depth, Math.Min(Width, Rows - i), packed + ((nint)i * depth));
+                }
+
+                AddSlice(first, last, o, depth, packed, sums, Accumulate || o > 0);
                 o += depth;
             }
 
@@ -175,10 +182,10 @@ internal static unsafe class GemmFromPanels
         }
 
         // The sums of inputs first … last-1 go on over `depth` outputs from o on.
-        private readonly void AddSlice(int first, int last, int o, int depth, float* sums, bool accumulate)
+        private readonly void AddSlice(int first, int last, int o, int depth, float* packed, float* sums, bool accumulate)
         {
             nint pieceStride = (nint)Inputs * Width;
-            float* weight = Panels + ((FirstOutput + o) / Width * pieceStride);
+            float* weight = Panels + (o / Width * pieceStride);
             int share = (GemmKernels.MaxRows + RowPanels - 1) / RowPanels; // floats of W that each panel of dy fetches in a step
             TileWork tile = new()
             {
@@ -193,28 +200,15 @@ internal static unsafe class GemmFromPanels
                 AheadStep = share,
             };
             tile.AheadPiece = pieceStride - (share * tile.Depth);
-            float* copy = sums + ((nint)(last - first) * RowPanels * Width);
             for (int p = first; p < last;)
             {
                 int height = GemmKernels.KernelRows(Level, last - p);
                 float* strip = weight + ((nint)p * Width);
                 tile.A = strip;
-                if (RowPanels > PanelsInPlace)
-                {
-                    // Used often. The pieces of a strip lie whole pages apart and compete for the same few lines of the cache.
-                    for (nint piece = 0; piece < tile.Pieces; piece++)
-                    {
-                        Unsafe.CopyBlockUnaligned(copy + (piece * height * Width), strip + (piece * pieceStride), (uint)(height * Width * sizeof(float)));
-                    }
-
-                    tile.A = copy;
-                    tile.APiece = height * Width;
-                }
-
                 tile.Ahead = strip + (height * Width);
                 for (int panel = 0; panel < RowPanels; panel++)
                 {
-                    tile.B = Packed + ((((nint)panel * Depth) + o) * Width);
+                    tile.B = packed + ((nint)panel * depth * Width);
                     tile.C = sums + ((((nint)panel * (last - first)) + p - first) * Width);
                     GemmKernels.Tile(Level, height, Math.Min(Width, Rows - (panel * Width)), &tile);
                     tile.Ahead += share * Width;

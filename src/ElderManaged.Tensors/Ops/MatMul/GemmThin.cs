@@ -106,15 +106,8 @@ internal static unsafe class GemmThin
             int p = 0;
             for (; Avx512F.IsSupported && p <= depth - 4; p += 4)
             {
-                // Rows q, q + 4, q + 8 and q + 12 in the quarters of a register; then two rounds of zipping turn 16 rows of 4 into 4 rows of 16.
-                Vector512<float> r0 = Quarters(row, p), r1 = Quarters(row + 1, p), r2 = Quarters(row + 2, p), r3 = Quarters(row + 3, p);
-                Vector512<double> low01 = Avx512F.UnpackLow(r0, r1).AsDouble(), high01 = Avx512F.UnpackHigh(r0, r1).AsDouble();
-                Vector512<double> low23 = Avx512F.UnpackLow(r2, r3).AsDouble(), high23 = Avx512F.UnpackHigh(r2, r3).AsDouble();
                 float* to = panel + (p * Width);
-                Avx512F.UnpackLow(low01, low23).AsSingle().Store(to);
-                Avx512F.UnpackHigh(low01, low23).AsSingle().Store(to + Width);
-                Avx512F.UnpackLow(high01, high23).AsSingle().Store(to + (2 * Width));
-                Avx512F.UnpackHigh(high01, high23).AsSingle().Store(to + (3 * Width));
+                GemmPacking.StoreTurned(Quarters(row, p), Quarters(row + 1, p), Quarters(row + 2, p), Quarters(row + 3, p), to, Width);
             }
 
             if (p < depth)
@@ -124,11 +117,6 @@ internal static unsafe class GemmThin
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static Vector512<float> Quarters(float** row, int p)
-        {
-            Vector512<float> first = Vector128.Load(row[0] + p).ToVector256Unsafe().ToVector512Unsafe();
-            Vector512<float> half = Avx512F.InsertVector128(first, Vector128.Load(row[4] + p), 1);
-            return Avx512F.InsertVector128(Avx512F.InsertVector128(half, Vector128.Load(row[8] + p), 2), Vector128.Load(row[12] + p), 3);
-        }
+        private static Vector512<float> Quarters(float** row, int p) => GemmPacking.Quarters(row[0] + p, row[4] + p, row[8] + p, row[12] + p);
     }
 }
