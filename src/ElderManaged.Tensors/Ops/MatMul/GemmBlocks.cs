@@ -160,7 +160,6 @@ internal static unsafe class GemmBlocks
         public bool Accumulate;
         public float Alpha;
         public int Panels;
-        public int RowsPerPart;
         public int RowParts;
         public int ColumnParts;
 
@@ -177,15 +176,23 @@ internal static unsafe class GemmBlocks
             // Whole rows if they fit the cache, since each part of the rows reads all of B.
             // With few columns the threads share the rows.
             RowParts = Math.Max((Rows + MaxRowBlock - 1) / MaxRowBlock, Panels < wanted ? (wanted + Panels - 1) / Panels : 1);
-            RowsPerPart = (((Rows + RowParts - 1) / RowParts) + GemmKernels.MaxRows - 1) / GemmKernels.MaxRows * GemmKernels.MaxRows;
-            RowParts = (Rows + RowsPerPart - 1) / RowsPerPart;
             int columnParts = (wanted + RowParts - 1) / RowParts;
             if (wanted > 1)
             {
-                // The same number for each thread.
-                columnParts = (columnParts + CpuThreads.Count - 1) / CpuThreads.Count * CpuThreads.Count;
+                // The same number for each thread. Where there are many blocks of rows, none is cut: each is packed once, and C is written along its rows.
+                int threads = CpuThreads.Count;
+                if (RowParts >= 2 * threads)
+                {
+                    RowParts = (RowParts + threads - 1) / threads * threads;
+                    columnParts = 1;
+                }
+                else
+                {
+                    columnParts = (columnParts + threads - 1) / threads * threads;
+                }
             }
 
+            RowParts = Math.Min(RowParts, RowStrips);
             ColumnParts = Math.Min(Panels, columnParts);
         }
 
@@ -221,8 +228,8 @@ internal static unsafe class GemmBlocks
 
         private readonly void ComputeSlice(int part)
         {
-            int i0 = part % RowParts * RowsPerPart;
-            int rows = Math.Min(RowsPerPart, Rows - i0);
+            int i0 = RowOf(part % RowParts);
+            int rows = RowOf((part % RowParts) + 1) - i0;
             int firstPanel = PanelOf(part / RowParts);
             int lastPanel = PanelOf((part / RowParts) + 1);
             float* a = A + (i0 * ARow);
@@ -333,6 +340,11 @@ internal static unsafe class GemmBlocks
 
         // Column parts differ by at most one panel.
         private readonly int PanelOf(int columnPart) => (int)((long)columnPart * Panels / ColumnParts);
+
+        // Row parts differ by at most one strip of the tallest kernel.
+        private readonly int RowOf(int rowPart) => Math.Min(Rows, (int)((long)rowPart * RowStrips / RowParts) * GemmKernels.MaxRows);
+
+        private readonly int RowStrips => (Rows + GemmKernels.MaxRows - 1) / GemmKernels.MaxRows;
 
         private readonly float* PackA(float* a, int rows)
         {
