@@ -39,6 +39,9 @@ public abstract class Checkpoint : IDisposable
     /// <summary>Whether GPT-2's matrices lie as [in, out], as its <c>Conv1D</c> keeps them; false when they are [out, in] like all others.</summary>
     public virtual bool KeepsConv1D => true;
 
+    /// <inheritdoc cref="ByteSource.Waits"/>
+    internal abstract bool Waits { get; }
+
     /// <summary>Opens a model: a Hugging Face folder, a safetensors file in one, a GGUF file, or a llama2.c file.</summary>
     /// <param name="path">The folder or file. A folder without <c>config.json</c> may hold one GGUF or llama2.c file.</param>
     /// <exception cref="CheckpointException">Nothing is there, or it is damaged or unsupported.</exception>

@@ -26,6 +26,8 @@ public sealed class CheckpointFolder : Checkpoint
     /// <inheritdoc/>
     public override IReadOnlyList<string> Files => [.. _files.Select(file => file.Path), System.IO.Path.Combine(Path, ConfigFile)];
 
+    internal override bool Waits => _files.Exists(file => file.Waits);
+
     /// <summary>Opens the folder, reads the configuration and checks the headers of all weight files.</summary>
     /// <param name="path">The folder.</param>
     /// <exception cref="CheckpointException">A file is missing, damaged, or says something unsupported.</exception>

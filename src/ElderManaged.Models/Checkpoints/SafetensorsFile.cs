@@ -25,6 +25,9 @@ public sealed class SafetensorsFile : IDisposable
     /// <summary>The length of the file in bytes.</summary>
     public long Length => _source.Length;
 
+    /// <inheritdoc cref="ByteSource.Waits"/>
+    internal bool Waits => _source.Waits;
+
     /// <summary>All tensors by name.</summary>
     public IReadOnlyDictionary<string, TensorEntry> Entries => _header.Entries;
 

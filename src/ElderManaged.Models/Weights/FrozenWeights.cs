@@ -79,7 +79,7 @@ internal sealed class FrozenWeights(Checkpoint checkpoint, LoadOptions options) 
             {
                 ReadConverted(entry, first, numbers, rows);
             }
-        });
+        }, checkpoint.Waits);
         Report(entry.ByteCount);
         return builder.Build();
     }

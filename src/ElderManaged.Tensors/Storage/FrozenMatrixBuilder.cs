@@ -18,6 +18,9 @@ public sealed class FrozenMatrixBuilder
     // With the panels it goes to, in the second-level cache of every core that is in use today.
     private const int PieceBytes = 1 << 18;
 
+    // What a disk reads at full speed.
+    private const int WaitedBytes = 1 << 20;
+
     private readonly StoredNumbers _numbers;
     private readonly int _outFeatures;
     private readonly int _inFeatures;
@@ -101,24 +104,41 @@ public sealed class FrozenMatrixBuilder
 
     /// <summary>
     /// Adds all rows that are left. All threads take part: each reads a piece of its own and packs it while it is in the
-    /// cache, so that one thread waits for the disk while another packs.
+    /// cache.
     /// </summary>
     /// <param name="read">Reads rows. What it throws ends the call and is rethrown; the builder is then of no more use.</param>
-    public void ReadRows(ReadStoredRows read)
+    /// <param name="waits">
+    /// Whether reading waits for a disk and has no use for a processor meanwhile (reading from memory, or the system's cache of files, does not
+    /// wait). Then more pieces, and larger ones, are read at a time than packed, so that neither disk nor processors wait for the other.
+    /// </param>
+    public void ReadRows(ReadStoredRows read, bool waits = false)
     {
         ArgumentNullException.ThrowIfNull(read);
         ObjectDisposedException.ThrowIf(_built, this);
         if (_transposed && _rows % 2 != 0 && RowsLeft > 0)
         {
-            ReadPiece(read, _rows++, 1); // shares its words with the row before, and no two threads may write one word
+            ReadPiece(read, _rows++, 1, packing: null); // shares its words with the row before, and no two threads may write one word
         }
 
-        int together = RowsOfPiece();
-        CpuThreads.Run((int)(((long)RowsLeft + together - 1) / together), (Builder: this, read, together, First: _rows), static (s, part) =>
+        using SemaphoreSlim packing = new(CpuThreads.Count);
+        int together = RowsOfPiece(waits ? WaitedBytes : PieceBytes);
+        int pieces = (int)(((long)RowsLeft + together - 1) / together);
+        var work = (Builder: this, read, packing, together, First: _rows);
+        if (waits)
         {
-            int first = s.First + (part * s.together);
-            s.Builder.ReadPiece(s.read, first, Math.Min(s.together, s.First + s.Builder.RowsLeft - first));
-        });
+            WaitingThreads.Run(pieces, work, static (s, piece) => Piece(s, piece));
+        }
+        else
+        {
+            CpuThreads.Run(pieces, work, static (s, piece) => Piece(s, piece));
+        }
+
+        static void Piece(in (FrozenMatrixBuilder Builder, ReadStoredRows Read, SemaphoreSlim Packing, int Together, int First) s, int piece)
+        {
+            int first = s.First + (piece * s.Together);
+            s.Builder.ReadPiece(s.Read, first, Math.Min(s.Together, s.First + s.Builder.RowsLeft - first), s.Packing);
+        }
+
         _rows += RowsLeft;
     }
 
@@ -138,13 +158,13 @@ public sealed class FrozenMatrixBuilder
     }
 
     // Whole cache lines of a panel, which is 16 rows, or the two rows that share a word.
-    private int RowsOfPiece()
+    private int RowsOfPiece(int bytes)
     {
         int unit = _transposed ? 2 : FrozenWordPanels.InLine;
-        return unit * (int)Math.Clamp(PieceBytes / (unit * RowBytes), 1, int.MaxValue / 2 / unit);
+        return unit * (int)Math.Clamp(bytes / (unit * RowBytes), 1, int.MaxValue / 2 / unit);
     }
 
-    private void ReadPiece(ReadStoredRows read, int first, int rows)
+    private void ReadPiece(ReadStoredRows read, int first, int rows, SemaphoreSlim? packing)
     {
         if (_panels is null)
         {
@@ -155,7 +175,16 @@ public sealed class FrozenMatrixBuilder
         int length = checked((int)(rows * RowBytes));
         byte[] piece = ArrayPool<byte>.Shared.Rent(length);
         read(first, piece.AsSpan(0, length));
-        Fill(_panels, first, piece.AsSpan(0, length));
+        packing?.Wait();
+        try
+        {
+            Fill(_panels, first, piece.AsSpan(0, length));
+        }
+        finally
+        {
+            packing?.Release();
+        }
+
         ArrayPool<byte>.Shared.Return(piece);
     }
 

@@ -169,12 +169,16 @@ public sealed class StoredMatrixTests
     }
 
     [Theory]
-    [InlineData(StoredNumbers.Float32, false, 900, 1000)]
-    [InlineData(StoredNumbers.Float16, false, 1000, 1002)]
-    [InlineData(StoredNumbers.Float16, true, 1000, 1001)]
-    [InlineData(StoredNumbers.BFloat16, true, 1088, 998)]
-    [InlineData(StoredNumbers.Q4_1, false, 1000, 2048)]
-    public void Threads_that_read_for_themselves_pack_what_one_packs(StoredNumbers numbers, bool transposed, int outputs, int inputs)
+    [InlineData(StoredNumbers.Float32, false, 900, 1000, false)]
+    [InlineData(StoredNumbers.Float32, false, 900, 1000, true)]
+    [InlineData(StoredNumbers.Float16, false, 1000, 1002, false)]
+    [InlineData(StoredNumbers.Float16, false, 2000, 1002, true)]
+    [InlineData(StoredNumbers.Float16, true, 1000, 1001, false)]
+    [InlineData(StoredNumbers.Float16, true, 1000, 3001, true)]
+    [InlineData(StoredNumbers.BFloat16, true, 1088, 998, false)]
+    [InlineData(StoredNumbers.Q4_1, false, 1000, 2048, false)]
+    [InlineData(StoredNumbers.Q4_1, false, 3000, 2048, true)]
+    public void Threads_that_read_for_themselves_pack_what_one_packs(StoredNumbers numbers, bool transposed, int outputs, int inputs, bool waits)
     {
         byte[] stored = Stored(numbers, outputs * inputs, 11);
         float[] expected = new float[outputs * inputs], actual = new float[expected.Length];
@@ -188,7 +192,7 @@ public sealed class StoredMatrixTests
                 FrozenMatrixBuilder builder = new(numbers, outputs, inputs, transposed);
                 int alone = 3; // some rows before, so that pieces begin anywhere
                 builder.AddRows(stored.AsSpan(0, (int)(alone * builder.RowBytes)));
-                builder.ReadRows((first, rows) => stored.AsSpan((int)(first * builder.RowBytes), rows.Length).CopyTo(rows));
+                builder.ReadRows((first, rows) => stored.AsSpan((int)(first * builder.RowBytes), rows.Length).CopyTo(rows), waits);
                 builder.Build().CopyTo(actual);
                 Assert.Equal(expected, actual);
             }

@@ -37,6 +37,8 @@ public sealed class GgufCheckpoint : Checkpoint
     /// <remarks>The converters to GGUF turn GPT-2's matrices to [out, in].</remarks>
     public override bool KeepsConv1D => false;
 
+    internal override bool Waits => File.Waits;
+
     /// <summary>Opens a file.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="CheckpointException">It is missing, damaged, or of an unsupported architecture.</exception>

@@ -40,6 +40,9 @@ public sealed class GgufFile : IDisposable
     /// <summary>The length of the file in bytes.</summary>
     public long Length => _source.Length;
 
+    /// <inheritdoc cref="ByteSource.Waits"/>
+    internal bool Waits => _source.Waits;
+
     /// <summary>2 or 3.</summary>
     public int Version { get; private set; }
 

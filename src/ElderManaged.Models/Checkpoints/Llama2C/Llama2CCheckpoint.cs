@@ -44,6 +44,8 @@ public sealed class Llama2CCheckpoint : Checkpoint
     /// <inheritdoc/>
     public override IReadOnlyList<string> Files => [Path];
 
+    internal override bool Waits => _source.Waits;
+
     /// <summary>Opens a file.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="CheckpointException">It is missing, damaged, or no such file.</exception>

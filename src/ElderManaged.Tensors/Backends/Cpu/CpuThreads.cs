@@ -40,7 +40,7 @@ public static class CpuThreads
     private static Exception? s_failure;
 
     [ThreadStatic]
-    private static bool t_insidePart;
+    private static bool t_insidePart; // what this thread runs, it runs alone
 
     [ThreadStatic]
     private static double t_alone; // microseconds of short work in a row that were not shared
@@ -109,6 +109,21 @@ public static class CpuThreads
         t_alone = Stopwatch.GetElapsedTime(t_lastAlone, now).TotalMicroseconds < s_spinMicroseconds ? t_alone + microseconds : microseconds;
         t_lastAlone = now;
         return t_alone >= WorthWaking;
+    }
+
+    /// <summary>Runs work on this thread alone, as a part does: for threads that share work by themselves.</summary>
+    internal static void Alone<TState>(TState state, Action<TState> work)
+    {
+        bool before = t_insidePart;
+        t_insidePart = true;
+        try
+        {
+            work(state);
+        }
+        finally
+        {
+            t_insidePart = before;
+        }
     }
 
     // Whoever waits by looking again and again must not keep a processor from the thread that it waits for.
