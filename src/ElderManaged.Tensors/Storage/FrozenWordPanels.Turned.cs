@@ -63,7 +63,16 @@ internal sealed unsafe partial class FrozenWordPanels
                 }
             }
 
-            GemmBlocks.MultiplyPacked(work.X + o0, OutFeatures, 1, turned, work.Y + firstInput, InFeatures, work.Rows, inputs, outputs, work.Accumulate || o0 > 0);
+            // While this block is multiplied, the words of the next one come from memory: of further outputs, or of the next inputs.
+            bool last = o0 + outputs == OutFeatures;
+            GemmBlocks.WantedNext next = new()
+            {
+                First = (float*)(Panel(last ? 0 : (o0 + outputs) / Lanes) + _layout.Offset(last ? firstInput + inputs : firstInput)),
+                Step = _panelBytes / sizeof(float),
+                Pieces = Math.Min(UnpackedDepth / Lanes, _special.Length - (last ? 0 : (o0 + outputs) / Lanes)),
+                Length = _layout.Offset(inputs & ~1) / sizeof(float),
+            };
+            GemmBlocks.MultiplyPacked(work.X + o0, OutFeatures, 1, turned, work.Y + firstInput, InFeatures, work.Rows, inputs, outputs, work.Accumulate || o0 > 0, next);
         }
     }
 

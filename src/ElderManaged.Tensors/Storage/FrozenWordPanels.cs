@@ -201,7 +201,16 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
                 Unpack(work.Level, panel, k, depth, block + ((panel - first) * (nint)Lanes * depth));
             }
 
-            GemmBlocks.MultiplyPacked(work.X + k, InFeatures, 1, block, work.Y + (first * Lanes), OutFeatures, work.Rows, columns, depth, work.Accumulate || k > 0);
+            // While this block is multiplied, the words of the next one come from memory: further along k, or of the next panels.
+            int nextK = k + depth < InFeatures ? k + depth : 0;
+            GemmBlocks.WantedNext next = new()
+            {
+                First = (float*)(Panel(nextK > 0 ? first : end) + _layout.Offset(nextK)),
+                Step = _panelBytes / sizeof(float),
+                Pieces = end - first,
+                Length = _layout.Offset(Math.Min(UnpackedDepth, InFeatures - nextK) & ~1) / sizeof(float),
+            };
+            GemmBlocks.MultiplyPacked(work.X + k, InFeatures, 1, block, work.Y + (first * Lanes), OutFeatures, work.Rows, columns, depth, work.Accumulate || k > 0, next);
         }
     }
 

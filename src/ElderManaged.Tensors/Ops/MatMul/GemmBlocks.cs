@@ -103,7 +103,8 @@ internal static unsafe class GemmBlocks
     }
 
     /// <summary>C (m, n) ← A·B (+ C) with B packed whole: panel j (32 columns, k rows) at panels + j·k·32.</summary>
-    public static void MultiplyPacked(float* a, nint aRow, nint aCol, float* panels, float* c, nint ldc, int m, int n, int k, bool accumulate)
+    public static void MultiplyPacked(
+        float* a, nint aRow, nint aCol, float* panels, float* c, nint ldc, int m, int n, int k, bool accumulate, in WantedNext next = default)
     {
         Block work = new()
         {
@@ -124,9 +125,19 @@ internal static unsafe class GemmBlocks
             Slice = m <= GemmKernels.MaxRows ? k : SliceOf(Simd.Level, k),
             Accumulate = accumulate,
             Alpha = 1f,
+            Next = next,
         };
         work.Divide();
         CpuThreads.Run(work.RowParts * work.ColumnParts, work, static (w, part) => w.Compute(part));
+    }
+
+    /// <summary>Memory that the caller wants after the product: pieces that lie equally far apart, fetched one by one with the first panels.</summary>
+    public struct WantedNext
+    {
+        public float* First;
+        public nint Step;
+        public int Pieces;
+        public nint Length;
     }
 
     // Slices of k of equal depth, as few as the cache allows.
@@ -159,6 +170,7 @@ internal static unsafe class GemmBlocks
         public int Readable;    // rows of a plain B whose last panel can be read in full width
         public bool Accumulate;
         public float Alpha;
+        public WantedNext Next;
         public int Panels;
         public int RowParts;
         public int ColumnParts;
@@ -323,6 +335,14 @@ internal static unsafe class GemmBlocks
                 // for what it needs itself a little later.
                 tile.Ahead = B == null ? tile.B : inPlace ? tile.B + (16 * tile.BRow) : strips == 1 ? tile.B + AheadOne : panel + 1 < lastPanel ? tile.B + BPanel : B + (firstPanel * BPanel) + (Depth * BRow);
                 tile.AheadStep = B == null ? 0 : inPlace ? tile.BRow : (PanelWidth + strips - 1) / strips;
+                if (Next.Pieces > 0)
+                {
+                    // B is in the cache already: what is fetched is what the caller wants next.
+                    bool wanted = panel < Next.Pieces;
+                    tile.Ahead = wanted ? Next.First + (panel * Next.Step) : tile.B;
+                    tile.AheadStep = wanted ? (Next.Length + ((nint)strips * Depth) - 1) / ((nint)strips * Depth) : 0;
+                }
+
                 nint share = tile.AheadStep * Depth;
                 tile.C = C + (i0 * Ldc) + (panel * PanelWidth);
                 for (int i = 0; i < rows;)
