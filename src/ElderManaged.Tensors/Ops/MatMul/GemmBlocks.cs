@@ -27,6 +27,9 @@ internal static unsafe class GemmBlocks
     // A part has at least so many multiply-adds; about so many are done in a microsecond by one thread.
     private const long MinPartWork = 64 * 1024, Rate = 50_000;
 
+    // Less work than this is divided evenly, one part for each thread.
+    private const long ShortWork = 500 * Rate;
+
     // Writing an element of C, and reading it before, takes as long as so many multiply-adds.
     private const int WorkOfElement = 16;
 
@@ -49,10 +52,10 @@ internal static unsafe class GemmBlocks
             return;
         }
 
-        // With few rows, packing B costs more than it saves; a plain B is then read in place (a transposed one cannot be).
+        // With few rows, or few k, packing B costs more than it saves; a plain B is then read in place (a transposed one cannot be).
         // A narrow B lies dense and serves as a panel, but for its last rows, where a kernel would read past the end of B.
         bool narrow = !transB && n <= PanelWidth && ldb <= PanelWidth && k >= 8 * PanelWidth;
-        bool inPlace = narrow || (!transB && (m < 24 || k < 16));
+        bool inPlace = narrow || (!transB && (m < 24 || k < 16 || (m <= 64 && k <= 32)));
         int columnBlock = inPlace ? n : MaxColumnBlock;
         for (int j0 = 0; j0 < n; j0 += columnBlock)
         {
@@ -184,7 +187,9 @@ internal static unsafe class GemmBlocks
             Panels = (Columns + PanelWidth - 1) / PanelWidth;
             // A product of few rows is bound by reading B: count at least 8 rows.
             long work = (long)Columns * (Depth + WorkOfElement) * Math.Max(Rows, 8);
-            int wanted = CpuThreads.AreWorth((double)work / Rate) ? (int)Math.Clamp(work / MinPartWork, 1, CpuThreads.Count * 4L) : 1;
+            // A part that another thread helps out with leaves C in that one's cache: where all takes little time, there is none to spare.
+            int perThread = work < ShortWork ? 1 : 4;
+            int wanted = CpuThreads.AreWorth((double)work / Rate) ? (int)Math.Clamp(work / MinPartWork, 1, CpuThreads.Count * perThread) : 1;
             // Whole rows if they fit the cache, since each part of the rows reads all of B.
             // With few columns the threads share the rows.
             RowParts = Math.Max((Rows + MaxRowBlock - 1) / MaxRowBlock, Panels < wanted ? (wanted + Panels - 1) / Panels : 1);
