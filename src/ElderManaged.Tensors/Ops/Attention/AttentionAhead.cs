@@ -37,6 +37,22 @@ internal unsafe struct AttentionAhead
         }
     }
 
+    /// <summary>Adds keys and values of a part, as many of them as fall to one of so many blocks of rows before it: all at once would be more than memory delivers.</summary>
+    public void AddKeys(in AttentionPart part, int block, int blocks)
+    {
+        ref readonly AttentionSlice slice = ref part.Slice;
+        int first = part.EndRow * block / blocks, rows = (part.EndRow * (block + 1) / blocks) - first;
+        Add(slice.OwnKeys + (first * slice.KeyStride), slice.KeyStride, rows, slice.Width);
+        Add(slice.OwnValues + (first * slice.KeyStride), slice.KeyStride, rows, slice.Width);
+        first = slice.Past * block / blocks;
+        rows = (slice.Past * (block + 1) / blocks) - first;
+        Add(slice.PastValues + (first * slice.KeyStride), slice.KeyStride, rows, slice.Width);
+        if (block == 0)
+        {
+            Add(slice.PastKeys(0), AttentionPacking.Panel, slice.Past > 0 ? slice.Width : 0, AttentionPacking.Panel);
+        }
+    }
+
     /// <summary>Forgets what was not fetched yet.</summary>
     public void Clear() => count = current = row = column = 0;
 

@@ -26,7 +26,7 @@ internal static unsafe class AttentionBackward
     // The scores of a block and their slopes: 2 · 64 Ki floats are 512 KB of the second-level cache.
     private const int ScoreRoom = 64 * 1024;
 
-    // Floats of a head's keys: with more of them, what is fetched for the next head would drive out what this one works with.
+    // Floats of a head's keys: with more of them, what is fetched for the next part would drive out what this one works with.
     private const int MostAhead = 32 * 1024;
 
     /// <summary>Adds to dq, dk and dv, or sets them where nothing was before, while what the <paramref name="next"/> part needs is fetched.</summary>
@@ -144,7 +144,7 @@ internal static unsafe class AttentionBackward
             {
                 int count = Math.Min(BlockRows, slice.Length - first);
                 nint at = part.At(first, head);
-                Expect(part, head, first + count, next, sums);
+                Expect(part, head, first, first + count, next, sums);
                 float* q = Q + at;
                 float* dy = Dy + at;
                 MakeMeans(dy, Y + at, slice.QueryStride, count);
@@ -188,34 +188,29 @@ internal static unsafe class AttentionBackward
             AttentionVectors.Deliver(SumV, Padded, Width, Rows, sums.Values ? sums.ValuesAt(slice.Start) : null, sums.Stride, sums.AddValues);
         }
 
-        // What is wanted after this block: the next block's rows, or at last where the sums go, and the next head or part.
-        private void Expect(in AttentionPart part, int head, int end, in AttentionPart next, in AttentionSums sums)
+        // What is wanted after this block: the next block's rows, of this head or another; where this block's part of the sums goes at last; some keys and values of the next part.
+        private void Expect(in AttentionPart part, int head, int first, int end, in AttentionPart next, in AttentionSums sums)
         {
             Ahead.Clear();
             if (end < part.EndRow)
             {
                 ExpectRows(part, head, end);
-                return;
             }
-
-            if (Rows * Width > MostAhead)
-            {
-                return;
-            }
-
-            Ahead.Add(sums.KeysAt(part.Slice.Start), sums.Stride, sums.Keys ? Rows : 0, Width);
-            Ahead.Add(sums.ValuesAt(part.Slice.Start), sums.Stride, sums.Values ? Rows : 0, Width);
-            if (head + 1 < part.FirstHead + part.Group)
+            else if (head + 1 < part.FirstHead + part.Group)
             {
                 ExpectRows(part, head + 1, 0);
             }
             else if (next.Rows > 0)
             {
-                Ahead.Add(next.Slice.OwnKeys, next.Slice.KeyStride, next.Rows, Width);
-                Ahead.Add(next.Slice.PastKeys(0), Panel, next.Slice.Past > 0 ? Width : 0, Panel);
-                Ahead.Add(next.Slice.PastValues, next.Slice.KeyStride, next.Slice.Past, Width);
-                Ahead.Add(next.Slice.OwnValues, next.Slice.KeyStride, next.Rows, Width);
                 ExpectRows(next, next.FirstHead, 0);
+            }
+
+            if (Rows * Width <= MostAhead)
+            {
+                Ahead.Add(sums.KeysAt(part.Slice.Start + first), sums.Stride, sums.Keys ? end - first : 0, Width);
+                Ahead.Add(sums.ValuesAt(part.Slice.Start + first), sums.Stride, sums.Values ? end - first : 0, Width);
+                int blocks = (Rows + BlockRows - 1) / BlockRows;
+                Ahead.AddKeys(next, ((head - part.FirstHead) * blocks) + (first / BlockRows), part.Group * blocks);
             }
         }
 

@@ -30,12 +30,14 @@ internal static unsafe class AttentionForward
         {
             AttentionAhead ahead = default;
             Expect(ref ahead, q, y, next);
+            ahead.AddKeys(next, 0, 1);
             AttentionOneRow.Run(state, part, ref ahead);
             return;
         }
 
         ref readonly AttentionSlice slice = ref part.Slice;
         Work work = Prepare(state, part);
+        int block = 0, blocks = part.Group * ((part.Rows + Panel - 1) / Panel);
         for (int head = part.FirstHead; head < endHead; head++)
         {
             for (int first = part.FirstRow; first < part.EndRow; first += Panel)
@@ -55,6 +57,7 @@ internal static unsafe class AttentionForward
                     Expect(ref work.Ahead, q, y, next);
                 }
 
+                work.Ahead.AddKeys(next, block++, blocks);
                 AttentionRows rows = new(end - first, slice.Past + first + 1);
                 nint at = part.At(first, head);
                 work.Score(slice, rows, q + at);
@@ -84,16 +87,10 @@ internal static unsafe class AttentionForward
             return;
         }
 
-        ref readonly AttentionSlice slice = ref next.Slice;
+        int columns = next.Slice.Length == 1 ? next.Group * next.Slice.Width : next.Slice.Width;
         nint at = next.At(next.FirstRow, next.FirstHead);
-        int rows = Math.Min(Panel, next.Rows);
-        int columns = slice.Length == 1 ? next.Group * slice.Width : slice.Width;
-        ahead.Add(q + at, slice.QueryStride, rows, columns);
-        ahead.Add(slice.PastKeys(0), Panel, slice.Past > 0 ? slice.Width : 0, Panel);
-        ahead.Add(slice.OwnKeys, slice.KeyStride, next.EndRow, slice.Width);
-        ahead.Add(slice.PastValues, slice.KeyStride, slice.Past, slice.Width);
-        ahead.Add(slice.OwnValues, slice.KeyStride, next.EndRow, slice.Width);
-        ahead.Add(y + at, slice.QueryStride, rows, columns);
+        ahead.Add(q + at, next.Slice.QueryStride, Math.Min(Panel, next.Rows), columns);
+        ahead.Add(y + at, next.Slice.QueryStride, Math.Min(Panel, next.Rows), columns);
     }
 
     private static Work Prepare(in AttentionState state, in AttentionPart part)
