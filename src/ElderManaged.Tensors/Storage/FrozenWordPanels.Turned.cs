@@ -6,15 +6,12 @@ internal sealed unsafe partial class FrozenWordPanels
     [ThreadStatic]
     private static AlignedBuffer? t_turned;
 
-    // How far ahead few rows ask for memory, counted in inputs of 16 bits: 2 KB, and not less than a group.
-    private const int AheadInputs = 16;
-
     public override void MultiplyTransposed(ReadOnlySpan<float> dy, int rows, Span<float> dx, bool accumulate)
     {
         fixed (float* pdy = dy)
         fixed (float* pdx = dx)
         {
-            Product work = new() { Weight = this, Level = Simd.Level, X = pdy, Y = pdx, Rows = rows, Accumulate = accumulate };
+            Product work = new() { Weight = this, Level = Simd.Level, X = pdy, Y = pdx, Rows = rows, Accumulate = accumulate, Back = true };
             if (rows <= WideSums.MaxRows)
             {
                 work.X = WideSums.Pack(rows, OutFeatures, Lanes, pdy);
@@ -82,35 +79,17 @@ internal sealed unsafe partial class FrozenWordPanels
         int first = WideSums.FirstInput(part, work.Parts, InFeatures);
         int inputs = WideSums.FirstInput(part + 1, work.Parts, InFeatures) - first;
         float* sums = WideSums.Rent(work.Rows, inputs);
-        var kernel = WordDispatch.AddBack(work.Level, _numbers);
-
-        // Memory is asked for a piece ahead; behind this part's inputs of a panel come those of the next one or two.
-        int piece = _layout.GroupLength == 0 ? AheadInputs : Math.Max(_layout.GroupLength, AheadInputs * 2 / _layout.InWord);
-        int last = Math.Min(inputs, piece + (inputs & 1)); // the rest is whole words
-        nint ahead = _layout.Offset(Math.Min(piece, inputs + (inputs & 1)));
-        for (int panel = 0; panel < _special.Length;)
+        for (int panel = 0, together; panel < _special.Length; panel += together)
         {
-            float* dy = work.X + ((nint)panel * work.Rows * Lanes);
             if (_special[panel])
             {
-                AddSpecial(work, panel, first, inputs, dy, sums);
-                panel++;
+                together = 1;
+                AddSpecial(work, panel, first, inputs, work.X + ((nint)panel * work.Rows * Lanes), sums);
                 continue;
             }
 
-            byte* words = Panel(panel) + _layout.Offset(first);
-            nint second = panel + 1 < _special.Length && !_special[panel + 1] ? _panelBytes : 0;
-            panel += second == 0 ? 1 : 2;
-            if (inputs > last)
-            {
-                _layout.Groups(inputs - last, out nint groups, out int groupLength);
-                kernel(work.Rows, words, second, groups, groupLength, dy, sums, ahead);
-            }
-
-            _layout.Groups(last, out nint lastGroups, out int lastLength);
-            nint sumsOfRest = (nint)(inputs - last) * work.Rows * WideSums.Chains;
-            nint jump = _panelBytes + second - _layout.Offset(inputs + (inputs & 1));
-            kernel(work.Rows, words + _layout.Offset(inputs - last), second, lastGroups, lastLength, dy, sums + sumsOfRest, ahead + jump);
+            together = PanelStreams.Together(OrdinaryFrom(panel, _special.Length));
+            Walk(work, panel, together, first, inputs, sums);
         }
 
         WideSums.Finish(work.Rows, inputs, sums, work.Y + first, InFeatures, work.Accumulate);

@@ -114,75 +114,94 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
 
     private byte* Panel(int panel) => (byte*)_words.Pointer + (panel * _panelBytes);
 
+    // The panels of a part, up to four together (see PanelStreams), their sums beside each other on the stack.
     private void MultiplyFewRows(in Product work, int part)
     {
-        var kernel = WordDispatch.Multiply(work.Level, _numbers);
-
-        // Levels that need several passes over the lanes, and more rows than one kernel takes, pass over blocks that stay in the cache.
-        int depth = work.Level == SimdLevel.Vector512 && work.Rows <= 4 ? InFeatures : UnpackedDepth;
-        float* copy = stackalloc float[FewRows * Lanes];
+        float* room = stackalloc float[(PanelStreams.Most * FewRows * Lanes) + PanelStreams.InLine];
+        float* sums = PanelStreams.FirstInLine(room);
         int end = Math.Min(_special.Length, (part + 1) * work.PanelsPerPart);
-        for (int panel = part * work.PanelsPerPart; panel < end; panel++)
+        for (int panel = part * work.PanelsPerPart, together; panel < end; panel += together)
         {
-            int columns = Math.Min(Lanes, OutFeatures - (panel * Lanes));
-            float* y = work.Y + (panel * Lanes);
-            if (TakesTwo(work, panel, end))
-            {
-                MultiplyTwo(work, panel);
-                panel++;
-                continue;
-            }
-
             if (_special[panel])
             {
+                together = 1;
                 MultiplyBlocks(work, panel, panel + 1);
                 continue;
             }
 
-            float* target = columns == Lanes ? y : copy;
-            nint stride = columns == Lanes ? OutFeatures : Lanes;
-            for (int row = 0; target == copy && work.Accumulate && row < work.Rows; row++)
-            {
-                new Span<float>(y + (row * (nint)OutFeatures), columns).CopyTo(new Span<float>(copy + (row * Lanes), columns));
-            }
+            together = PanelStreams.Together(OrdinaryFrom(panel, end));
+            Exchange(work, panel, together, sums, load: true);
+            Walk(work, panel, together, 0, InFeatures, sums);
+            Exchange(work, panel, together, sums, load: false);
+        }
+    }
 
-            for (int k = 0; k < InFeatures; k += depth)
+    // Some panels from one on, in blocks: each adds to its sums, rows times 64 of y, or those of the inputs of dx.
+    private void Walk(in Product work, int panel, int together, int firstInput, int inputs, float* sums)
+    {
+        bool back = work.Back;
+        var kernel = back ? WordDispatch.AddBack(work.Level, _numbers) : WordDispatch.Multiply(work.Level, _numbers);
+        int unit = _layout.GroupLength == 0 ? _layout.InWord : _layout.GroupLength;
+        nint unitBytes = _layout.Offset(unit);
+        int units = (inputs + unit - 1) / unit;
+        int blocks = PanelStreams.Blocks(units, unitBytes, together);
+        byte* first = Panel(panel) + _layout.Offset(firstInput);
+        nint rowsOfPanel = (nint)work.Rows * Lanes;
+        WordWork piece = new() { Rows = work.Rows, FromRow = InFeatures };
+        for (int block = 0, k = 0, depth; block < blocks; block++, k += depth)
+        {
+            depth = ((int)((long)units * (block + 1) / blocks) * unit) - k;
+            nint offset = k / unit * unitBytes;
+            nint bytes = depth / unit * unitBytes;
+            byte* next = block + 1 < blocks ? first + offset + bytes : first + (together * _panelBytes);
+            _layout.Groups(depth, out piece.Groups, out piece.GroupLength);
+            for (int i = 0; i < together; i++)
             {
-                _layout.Groups(Math.Min(depth, InFeatures - k), out nint groups, out int groupLength);
-                kernel(work.Rows, Panel(panel) + _layout.Offset(k), groups, groupLength, work.X + k, InFeatures, target, stride, work.Accumulate || k > 0);
-            }
-
-            for (int row = 0; target == copy && row < work.Rows; row++)
-            {
-                new Span<float>(copy + (row * Lanes), columns).CopyTo(new Span<float>(y + (row * (nint)OutFeatures), columns));
+                piece.Group = first + (i * _panelBytes) + offset;
+                piece.From = back ? work.X + ((panel + i) * rowsOfPanel) : work.X + firstInput + k;
+                piece.Sums = back ? sums + ((nint)k * work.Rows * WideSums.Chains) : sums + (i * rowsOfPanel);
+                piece.Ahead = new PanelStreams(next, _panelBytes, bytes, together, i);
+                kernel(&piece);
             }
         }
     }
 
-    // Whether one row takes this panel and the next at once. Those that are not full or not finite go alone, and four-bit codes,
-    // which take longer to compute with than to read.
-    private bool TakesTwo(in Product work, int panel, int end) =>
-        work.Level == SimdLevel.Vector512 && work.Rows == 1 && _layout.InWord <= 4
-        && panel + 1 < end && !_special[panel] && !_special[panel + 1] && (panel + 2) * Lanes <= OutFeatures;
-
-    private void MultiplyTwo(in Product work, int panel)
+    // How many panels from one on have finite numbers only; at most as many as are walked together.
+    private int OrdinaryFrom(int panel, int end)
     {
-        // Each panel is asked for one or two KB ahead, in whole groups; in the last of them, the heads of the panels that come next.
-        int depth = Math.Min(InFeatures, _layout.GroupLength == 0 ? 16 : _layout.GroupLength);
-        nint ahead = _layout.Offset(depth);
-        var kernel = WordDispatch.MultiplyTwo(_numbers);
-        float* y = work.Y + (panel * Lanes);
-        bool accumulate = work.Accumulate;
-        if (InFeatures > depth)
+        int count = 1;
+        while (count < PanelStreams.Most && panel + count < end && !_special[panel + count])
         {
-            _layout.Groups(InFeatures - depth, out nint groups, out int groupLength);
-            kernel(Panel(panel), _panelBytes, groups, groupLength, work.X, y, accumulate, ahead);
-            accumulate = true;
+            count++;
         }
 
-        _layout.Groups(depth, out nint lastGroups, out int lastLength);
-        int from = InFeatures - depth;
-        kernel(Panel(panel) + _layout.Offset(from), _panelBytes, lastGroups, lastLength, work.X + from, y, accumulate, ahead + _panelBytes);
+        return count;
+    }
+
+    // Between y and the sums of some panels, 64 for each row of a panel; the last panel has more of them than y.
+    private void Exchange(in Product work, int panel, int together, float* sums, bool load)
+    {
+        for (int i = panel; i < panel + together; i++)
+        {
+            int columns = Math.Min(Lanes, OutFeatures - (i * Lanes));
+            for (int row = 0; row < work.Rows; row++, sums += Lanes)
+            {
+                Span<float> own = new(sums, Lanes);
+                Span<float> y = new(work.Y + (row * (nint)OutFeatures) + (i * Lanes), columns);
+                if (!load)
+                {
+                    own[..columns].CopyTo(y);
+                }
+                else if (work.Accumulate)
+                {
+                    y.CopyTo(own);
+                }
+                else
+                {
+                    own.Clear();
+                }
+            }
+        }
     }
 
     private void MultiplyUnpacked(in Product work, int part) =>
@@ -246,5 +265,6 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
         public bool Accumulate;
         public int PanelsPerPart;
         public int Parts;
+        public bool Back; // dx = dy·W
     }
 }

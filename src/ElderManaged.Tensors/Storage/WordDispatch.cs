@@ -6,7 +6,7 @@ namespace ElderManaged.Tensors;
 internal static unsafe class WordDispatch
 {
     /// <summary>See <see cref="WordKernels{L, B, V, C, S}.Multiply"/>.</summary>
-    public static delegate*<int, byte*, nint, int, float*, nint, float*, nint, bool, void> Multiply(SimdLevel level, StoredNumbers numbers) => level switch
+    public static delegate*<WordWork*, void> Multiply(SimdLevel level, StoredNumbers numbers) => level switch
     {
         SimdLevel.Vector512 => Multiply<Lanes512, WordLanes512, Vector512<float>>(numbers),
         SimdLevel.Vector256 => Multiply<Lanes256, WordLanes256, Vector256<float>>(numbers),
@@ -23,7 +23,7 @@ internal static unsafe class WordDispatch
         _ => Unpack<Lanes1, WordLanes1, float>(numbers),
     };
 
-    private static delegate*<int, byte*, nint, int, float*, nint, float*, nint, bool, void> Multiply<L, B, V>(StoredNumbers numbers)
+    private static delegate*<WordWork*, void> Multiply<L, B, V>(StoredNumbers numbers)
         where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>
         where V : struct => numbers switch
@@ -38,17 +38,6 @@ internal static unsafe class WordDispatch
             StoredNumbers.Q4_K => &WordKernels<L, B, V, NibbleCodes, SingleScales>.Multiply,
             _ => throw StoredNumbersSizes.Unknown(numbers),
         };
-
-    /// <summary>See <see cref="WordKernels{L, B, V, C, S}.MultiplyTwo"/>; there is one for <see cref="SimdLevel.Vector512"/> alone, and none for four-bit codes.</summary>
-    public static delegate*<byte*, nint, nint, int, float*, float*, bool, nint, void> MultiplyTwo(StoredNumbers numbers) => numbers switch
-    {
-        StoredNumbers.Float16 => &WordKernels<Lanes512, WordLanes512, Vector512<float>, Float16Codes, NoScales>.MultiplyTwo,
-        StoredNumbers.BFloat16 => &WordKernels<Lanes512, WordLanes512, Vector512<float>, BFloat16Codes, NoScales>.MultiplyTwo,
-        StoredNumbers.Q8_0 or StoredNumbers.Q5_0 => &WordKernels<Lanes512, WordLanes512, Vector512<float>, MantissaByteCodes, MantissaByteScales>.MultiplyTwo,
-        StoredNumbers.Q5_1 => &WordKernels<Lanes512, WordLanes512, Vector512<float>, ByteCodes, HalfScales>.MultiplyTwo,
-        StoredNumbers.Q6_K => &WordKernels<Lanes512, WordLanes512, Vector512<float>, ByteCodes, SingleScale>.MultiplyTwo,
-        _ => throw StoredNumbersSizes.Unknown(numbers),
-    };
 
     private static delegate*<byte*, nint, int, nint, float*, void> Unpack<L, B, V>(StoredNumbers numbers)
         where L : struct, ILanes<V>
@@ -67,7 +56,7 @@ internal static unsafe class WordDispatch
         };
 
     /// <summary>See <see cref="WordKernels{L, B, V, C, S}.AddBack"/>.</summary>
-    public static delegate*<int, byte*, nint, nint, int, float*, float*, nint, void> AddBack(SimdLevel level, StoredNumbers numbers) => level switch
+    public static delegate*<WordWork*, void> AddBack(SimdLevel level, StoredNumbers numbers) => level switch
     {
         SimdLevel.Vector512 => AddBack<Lanes512, WordLanes512, Vector512<float>>(numbers),
         SimdLevel.Vector256 => AddBack<Lanes256, WordLanes256, Vector256<float>>(numbers),
@@ -75,7 +64,7 @@ internal static unsafe class WordDispatch
         _ => AddBack<Lanes1, WordLanes1, float>(numbers),
     };
 
-    private static delegate*<int, byte*, nint, nint, int, float*, float*, nint, void> AddBack<L, B, V>(StoredNumbers numbers)
+    private static delegate*<WordWork*, void> AddBack<L, B, V>(StoredNumbers numbers)
         where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>
         where V : struct => numbers switch

@@ -2,8 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace ElderManaged.Tensors;
 
-// dx = dy·W for one to four rows: the sums of WideSums, over one panel of words or two side by side. (Two streams of memory arrive
-// faster than one, see WordKernels.Panels.cs; the chains go through the second panel after the first.)
+// dx = dy·W for one to four rows: the sums of WideSums, over one panel of words.
 internal static unsafe partial class WordKernels<L, B, V, C, S>
     where L : struct, ILanes<V>
     where B : struct, IWordLanes<V>
@@ -11,72 +10,41 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
     where C : struct, IWordCodes
     where S : struct, IWordScales
 {
-    /// <summary>Sums += dy·W for some inputs, whole groups of one panel or two.</summary>
-    /// <param name="rows">1 to 4.</param>
-    /// <param name="group">The first group.</param>
-    /// <param name="second">From there to that of the panel beside it; 0 for one panel alone.</param>
-    /// <param name="groups">How many.</param>
-    /// <param name="groupLength">Their length.</param>
-    /// <param name="dy">The rows' numbers for the 64 outputs of a panel, row after row, panel after panel.</param>
-    /// <param name="sums">Those of the first input.</param>
-    /// <param name="ahead">How many bytes beyond those in use memory is asked for.</param>
-    public static void AddBack(int rows, byte* group, nint second, nint groups, int groupLength, float* dy, float* sums, nint ahead)
-    {
-        if (second == 0)
-        {
-            Back<GemmTile.H1>(rows, group, second, groups, groupLength, dy, sums, ahead);
-        }
-        else
-        {
-            Back<GemmTile.H2>(rows, group, second, groups, groupLength, dy, sums, ahead);
-        }
-    }
-
-    private static void Back<P>(int rows, byte* group, nint second, nint groups, int groupLength, float* dy, float* sums, nint ahead)
-        where P : struct, GemmTile.IHeight
+    /// <summary>Sums += dy·W for some inputs, whole groups of one panel.</summary>
+    public static void AddBack(WordWork* work)
     {
         for (int lane = 0; lane < WideSums.Chains; lane += L.Width)
         {
-            switch (rows)
+            switch (work->Rows)
             {
-                case 1: Back<GemmTile.H1, P>(group, second, groups, groupLength, lane, dy + lane, sums + lane, ahead); break;
-                case 2: Back<GemmTile.H2, P>(group, second, groups, groupLength, lane, dy + lane, sums + lane, ahead); break;
-                case 3: Back<GemmTile.H3, P>(group, second, groups, groupLength, lane, dy + lane, sums + lane, ahead); break;
-                default: Back<GemmTile.H4, P>(group, second, groups, groupLength, lane, dy + lane, sums + lane, ahead); break;
+                case 1: Back<GemmTile.H1>(work, lane); break;
+                case 2: Back<GemmTile.H2>(work, lane); break;
+                case 3: Back<GemmTile.H3>(work, lane); break;
+                default: Back<GemmTile.H4>(work, lane); break;
             }
         }
     }
 
     // The registers of a chain: lanes l, l + 16, l + 32, l + 48 of a panel.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Back<H, P>(byte* group, nint second, nint groups, int groupLength, int lane, float* dy, float* sums, nint ahead)
+    private static void Back<H>(WordWork* work, int lane)
         where H : struct, GemmTile.IHeight
-        where P : struct, GemmTile.IHeight
     {
         lane = L.Width == WideSums.Chains ? 0 : lane;
-        V none = L.Broadcast(0f); // where there is no second panel
-        V d10 = none, d11 = none, d12 = none, d13 = none, m10 = none, m11 = none, m12 = none, m13 = none;
-        for (; groups > 0; groups--)
+        float* dy = work->From + lane;
+        float* sums = work->Sums + lane;
+        PanelStreams ahead = work->Ahead;
+        int groupLength = work->GroupLength;
+        byte* group = work->Group;
+        for (nint groups = work->Groups; groups > 0; groups--)
         {
-            LoadScales(group, lane, WideSums.Chains, out V d00, out V d01, out V d02, out V d03, out V m00, out V m01, out V m02, out V m03);
-            PrefetchScales(group + ahead);
-            if (P.Rows > 1)
-            {
-                LoadScales(group + second, lane, WideSums.Chains, out d10, out d11, out d12, out d13, out m10, out m11, out m12, out m13);
-                PrefetchScales(group + second + ahead);
-            }
-
+            LoadScales(group, lane, WideSums.Chains, out V d0, out V d1, out V d2, out V d3, out V m0, out V m1, out V m2, out V m3);
+            FetchScales(ref ahead);
             byte* words = group + S.Bytes;
             for (int k = 0; k < groupLength; k += C.InWord)
             {
-                PrefetchNear(words + ahead);
-                BackWord<H>(words + (lane * sizeof(uint)), d00, d01, d02, d03, m00, m01, m02, m03, dy, sums);
-                if (P.Rows > 1)
-                {
-                    PrefetchNear(words + second + ahead);
-                    BackWord<H>(words + second + (lane * sizeof(uint)), d10, d11, d12, d13, m10, m11, m12, m13, dy + (H.Rows * Lanes), sums);
-                }
-
+                ahead.Fetch();
+                BackWord<H>(words + (lane * sizeof(uint)), d0, d1, d2, d3, m0, m1, m2, m3, dy, sums);
                 sums += C.InWord * H.Rows * WideSums.Chains;
                 words += Lanes * sizeof(uint);
             }

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics.X86;
 
 namespace ElderManaged.Tensors;
 
@@ -36,25 +35,21 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
 
     private static int Next => L.Width * sizeof(uint);
 
-    /// <summary>
-    /// y (rows, 64 lanes of one panel) = x·Wᵀ (+ y) over whole groups of k.
-    /// </summary>
-    public static void Multiply(int rows, byte* panel, nint groups, int groupLength, float* x, nint xRow, float* y, nint yRow, bool accumulate)
+    /// <summary>Sums (rows, 64 lanes of one panel) += x·Wᵀ over whole groups of k.</summary>
+    public static void Multiply(WordWork* work)
     {
         for (int lane = 0; lane < Lanes; lane += 4 * L.Width)
         {
-            for (int row = 0; row < rows;)
+            for (int row = 0; row < work->Rows;)
             {
                 // The sums of four rows fill half of the 32 registers of AVX-512; sixteen registers have room for two.
-                int together = Math.Min(rows - row, L.Width == 16 ? 4 : 2);
-                float* xi = x + (row * xRow);
-                float* yi = y + (row * yRow) + lane;
+                int together = Math.Min(work->Rows - row, L.Width == 16 ? 4 : 2);
                 switch (together)
                 {
-                    case 1: Rows<GemmTile.H1>(panel, groups, groupLength, lane, xi, xRow, yi, yRow, accumulate); break;
-                    case 2: Rows<GemmTile.H2>(panel, groups, groupLength, lane, xi, xRow, yi, yRow, accumulate); break;
-                    case 3: Rows<GemmTile.H3>(panel, groups, groupLength, lane, xi, xRow, yi, yRow, accumulate); break;
-                    default: Rows<GemmTile.H4>(panel, groups, groupLength, lane, xi, xRow, yi, yRow, accumulate); break;
+                    case 1: Rows<GemmTile.H1>(work, lane, row); break;
+                    case 2: Rows<GemmTile.H2>(work, lane, row); break;
+                    case 3: Rows<GemmTile.H3>(work, lane, row); break;
+                    default: Rows<GemmTile.H4>(work, lane, row); break;
                 }
 
                 row += together;
@@ -98,29 +93,19 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
         }
     }
 
-    // How far ahead of the words in use memory is asked for, into the second-level cache: 4 KB and the nearest cache were slower.
-    private const int Ahead = 8192;
-
     private const int Half = GemmKernels.PanelWidth;
 
     // Four registers of AVX-512 are the whole panel: a constant saves the arithmetic on lanes.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int FirstLane(int lane) => 4 * L.Width == Lanes ? 0 : lane;
 
-    // Reading and computing overlap only as far as the processor looks ahead, which is a few words here, and hardware prefetchers
-    // stop at each page: asked for early, memory is read at up to twice the speed.
+    // As many lines of scales as a group begins with, rounded up to four.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void PrefetchNear(byte* words)
+    private static void FetchScales(ref PanelStreams ahead)
     {
-        if (Sse.IsSupported && L.Width >= 8)
+        for (int line = 0; line < S.Bytes; line += 256)
         {
-            Sse.Prefetch1(words);
-            Sse.Prefetch1(words + 64);
-            if (L.Width == 16)
-            {
-                Sse.Prefetch1(words + 128);
-                Sse.Prefetch1(words + 192);
-            }
+            ahead.Fetch();
         }
     }
 
@@ -146,22 +131,19 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Rows<H>(byte* group, nint groups, int groupLength, int lane, float* x, nint xRow, float* y, nint yRow, bool accumulate)
+    private static void Rows<H>(WordWork* work, int lane, int row)
         where H : struct, GemmTile.IHeight
     {
         lane = FirstLane(lane);
-        V none = L.Broadcast(0f);
-        V s00 = none, s01 = none, s02 = none, s03 = none;
-        V s10 = none, s11 = none, s12 = none, s13 = none;
-        V s20 = none, s21 = none, s22 = none, s23 = none;
-        V s30 = none, s31 = none, s32 = none, s33 = none;
-        if (accumulate)
-        {
-            LoadFour(y, out s00, out s01, out s02, out s03);
-            if (H.Rows > 1) { LoadFour(y + yRow, out s10, out s11, out s12, out s13); }
-            if (H.Rows > 2) { LoadFour(y + (2 * yRow), out s20, out s21, out s22, out s23); }
-            if (H.Rows > 3) { LoadFour(y + (3 * yRow), out s30, out s31, out s32, out s33); }
-        }
+        nint xRow = work->FromRow;
+        float* x = work->From + (row * xRow);
+        float* y = work->Sums + (row * Lanes) + lane;
+        V s00, s01, s02, s03, s10, s11, s12, s13, s20, s21, s22, s23, s30, s31, s32, s33;
+        s10 = s11 = s12 = s13 = s20 = s21 = s22 = s23 = s30 = s31 = s32 = s33 = L.Broadcast(0f);
+        LoadFour(y, out s00, out s01, out s02, out s03);
+        if (H.Rows > 1) { LoadFour(y + Lanes, out s10, out s11, out s12, out s13); }
+        if (H.Rows > 2) { LoadFour(y + (2 * Lanes), out s20, out s21, out s22, out s23); }
+        if (H.Rows > 3) { LoadFour(y + (3 * Lanes), out s30, out s31, out s32, out s33); }
 
         // With the sums of four rows, the minima of a group have their place in memory and not in registers, at the start of a cache line.
         float* room = stackalloc float[(4 + 1) * 16];
@@ -169,15 +151,18 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
         float* x1 = x + xRow;
         float* x2 = x1 + xRow;
         float* x3 = x2 + xRow;
-        for (; groups > 0; groups--)
+        PanelStreams ahead = work->Ahead;
+        int groupLength = work->GroupLength;
+        byte* group = work->Group;
+        for (nint groups = work->Groups; groups > 0; groups--)
         {
             LoadScales(group, lane, L.Width, out V d0, out V d1, out V d2, out V d3, out V m0, out V m1, out V m2, out V m3);
             StoreFour(minima, m0, m1, m2, m3);
-            PrefetchScales(group + Ahead); // without their lines, each group would wait for memory once
+            FetchScales(ref ahead);
             byte* words = group + S.Bytes + (lane * sizeof(uint));
             for (int k = 0; k < groupLength; k += C.InWord)
             {
-                PrefetchNear(words + Ahead);
+                ahead.Fetch();
                 AddWord<H>(words, d0, minima, x, x1, x2, x3, ref s00, ref s10, ref s20, ref s30);
                 AddWord<H>(words + Next, d1, minima + L.Width, x, x1, x2, x3, ref s01, ref s11, ref s21, ref s31);
                 AddWord<H>(words + (2 * Next), d2, minima + (2 * L.Width), x, x1, x2, x3, ref s02, ref s12, ref s22, ref s32);
@@ -190,9 +175,9 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
         }
 
         StoreFour(y, s00, s01, s02, s03);
-        if (H.Rows > 1) { StoreFour(y + yRow, s10, s11, s12, s13); }
-        if (H.Rows > 2) { StoreFour(y + (2 * yRow), s20, s21, s22, s23); }
-        if (H.Rows > 3) { StoreFour(y + (3 * yRow), s30, s31, s32, s33); }
+        if (H.Rows > 1) { StoreFour(y + Lanes, s10, s11, s12, s13); }
+        if (H.Rows > 2) { StoreFour(y + (2 * Lanes), s20, s21, s22, s23); }
+        if (H.Rows > 3) { StoreFour(y + (3 * Lanes), s30, s31, s32, s33); }
     }
 
     // All k of one register of words. It is loaded here and not before: sums, scales and constants leave no register for it.
