@@ -35,7 +35,14 @@ internal sealed unsafe class FrozenFloatPanels : FrozenStorage
         fixed (float* px = x)
         fixed (float* py = y)
         {
-            GemmBlocks.MultiplyPacked(px, InFeatures, 1, _panels.Pointer, py, OutFeatures, rows, OutFeatures, InFeatures, accumulate);
+            if (rows <= FloatPanelRows.MaxRows)
+            {
+                FloatPanelRows.Multiply(_panels.Pointer, OutFeatures, InFeatures, px, rows, py, accumulate);
+            }
+            else
+            {
+                GemmBlocks.MultiplyPacked(px, InFeatures, 1, _panels.Pointer, py, OutFeatures, rows, OutFeatures, InFeatures, accumulate);
+            }
         }
 
         GC.KeepAlive(this);

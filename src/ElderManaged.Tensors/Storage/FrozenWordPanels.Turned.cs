@@ -100,6 +100,8 @@ internal sealed unsafe partial class FrozenWordPanels
     {
         float* block = AlignedBuffer.Rent(ref t_unpacked, (long)Lanes * inputs);
         Unpack(work.Level, panel, first, inputs, block);
-        WideSums.Add(work.Level, work.Rows, block, (nint)Width * inputs, inputs, dy, Lanes, Width, sums, ahead: 0);
+        nint half = (nint)Width * inputs;
+        PanelStreams ahead = new((byte*)block, half * sizeof(float), 2); // it is in the cache already
+        WideSums.Add(work.Level, work.Rows, block, half, inputs, dy, Lanes, Width, sums, ahead);
     }
 }

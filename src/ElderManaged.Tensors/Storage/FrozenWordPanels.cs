@@ -62,17 +62,16 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
         fixed (float* py = y)
         {
             Product work = new() { Weight = this, Level = Simd.Level, X = px, Y = py, Rows = rows, Accumulate = accumulate };
-            bool few = rows <= FewRows && InFeatures % 2 == 0;
             int panels = _special.Length;
-            work.PanelsPerPart = few ? FewRowsPartSize(panels) : PartSize(panels, UnpackedColumns / Lanes);
-            int parts = (panels + work.PanelsPerPart - 1) / work.PanelsPerPart;
-            if (few)
+            if (rows <= FewRows && InFeatures % 2 == 0)
             {
-                CpuThreads.Run(parts, work, static (w, part) => w.Weight.MultiplyFewRows(w, part));
+                work.Parts = PanelStreams.Parts(panels, CpuThreads.Count);
+                CpuThreads.Run(work.Parts, work, static (w, part) => w.Weight.MultiplyFewRows(w, part));
             }
             else
             {
-                CpuThreads.Run(parts, work, static (w, part) => w.Weight.MultiplyUnpacked(w, part));
+                work.PanelsPerPart = PartSize(panels, UnpackedColumns / Lanes);
+                CpuThreads.Run((panels + work.PanelsPerPart - 1) / work.PanelsPerPart, work, static (w, part) => w.Weight.MultiplyUnpacked(w, part));
             }
         }
 
@@ -105,13 +104,6 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
         return threads == 1 ? Math.Min(pieces, most) : Math.Clamp(pieces / (threads * 4), 1, most);
     }
 
-    // An even number of panels, which one row walks two at a time.
-    private static int FewRowsPartSize(int panels)
-    {
-        int size = PartSize(panels, panels);
-        return size == panels ? size : size + (size % 2);
-    }
-
     private byte* Panel(int panel) => (byte*)_words.Pointer + (panel * _panelBytes);
 
     // The panels of a part, up to four together (see PanelStreams), their sums beside each other on the stack.
@@ -119,8 +111,9 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
     {
         float* room = stackalloc float[(PanelStreams.Most * FewRows * Lanes) + PanelStreams.InLine];
         float* sums = PanelStreams.FirstInLine(room);
-        int end = Math.Min(_special.Length, (part + 1) * work.PanelsPerPart);
-        for (int panel = part * work.PanelsPerPart, together; panel < end; panel += together)
+        PanelSums y = new(work.Y, OutFeatures, work.Rows, Lanes);
+        int end = PanelStreams.FirstPanel(part + 1, work.Parts, _special.Length);
+        for (int panel = PanelStreams.FirstPanel(part, work.Parts, _special.Length), together; panel < end; panel += together)
         {
             if (_special[panel])
             {
@@ -130,39 +123,42 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
             }
 
             together = PanelStreams.Together(OrdinaryFrom(panel, end));
-            Exchange(work, panel, together, sums, load: true);
+            y.Begin(panel, together, sums, work.Accumulate);
             Walk(work, panel, together, 0, InFeatures, sums);
-            Exchange(work, panel, together, sums, load: false);
+            y.End(panel, together, sums);
         }
     }
 
     // Some panels from one on, in blocks: each adds to its sums, rows times 64 of y, or those of the inputs of dx.
     private void Walk(in Product work, int panel, int together, int firstInput, int inputs, float* sums)
     {
-        bool back = work.Back;
-        var kernel = back ? WordDispatch.AddBack(work.Level, _numbers) : WordDispatch.Multiply(work.Level, _numbers);
+        float* minima = stackalloc float[Lanes + PanelStreams.InLine];
+        nint rowsOfPanel = (nint)work.Rows * Lanes;
+        WordWork piece = new() { Rows = work.Rows, FromRow = InFeatures, Minima = PanelStreams.FirstInLine(minima) };
+        var kernel = work.Back ? WordDispatch.AddBack(work.Level, _numbers) : WordDispatch.Multiply(work.Level, _numbers);
         int unit = _layout.GroupLength == 0 ? _layout.InWord : _layout.GroupLength;
         nint unitBytes = _layout.Offset(unit);
         int units = (inputs + unit - 1) / unit;
         int blocks = PanelStreams.Blocks(units, unitBytes, together);
-        byte* first = Panel(panel) + _layout.Offset(firstInput);
-        nint rowsOfPanel = (nint)work.Rows * Lanes;
-        WordWork piece = new() { Rows = work.Rows, FromRow = InFeatures };
-        for (int block = 0, k = 0, depth; block < blocks; block++, k += depth)
+        byte* at = Panel(panel) + _layout.Offset(firstInput);
+        byte* nextPanels = at + (together * _panelBytes);
+        for (int block = 0, done = 0; block < blocks; block++)
         {
-            depth = ((int)((long)units * (block + 1) / blocks) * unit) - k;
-            nint offset = k / unit * unitBytes;
-            nint bytes = depth / unit * unitBytes;
-            byte* next = block + 1 < blocks ? first + offset + bytes : first + (together * _panelBytes);
-            _layout.Groups(depth, out piece.Groups, out piece.GroupLength);
+            int count = (int)((long)units * (block + 1) / blocks) - done;
+            int k = done * unit;
+            (piece.Groups, piece.GroupLength) = _layout.GroupLength == 0 ? (1, count * unit) : ((nint)count, unit);
+            PanelStreams ahead = new(block + 1 < blocks ? at + (count * unitBytes) : nextPanels, _panelBytes, together);
             for (int i = 0; i < together; i++)
             {
-                piece.Group = first + (i * _panelBytes) + offset;
-                piece.From = back ? work.X + ((panel + i) * rowsOfPanel) : work.X + firstInput + k;
-                piece.Sums = back ? sums + ((nint)k * work.Rows * WideSums.Chains) : sums + (i * rowsOfPanel);
-                piece.Ahead = new PanelStreams(next, _panelBytes, bytes, together, i);
+                piece.Group = at + (i * _panelBytes);
+                piece.From = work.Back ? work.X + ((panel + i) * rowsOfPanel) : work.X + k;
+                piece.Sums = work.Back ? sums + ((nint)k * work.Rows * WideSums.Chains) : sums + (i * rowsOfPanel);
+                piece.Ahead = ahead.Of(i, count * unitBytes);
                 kernel(&piece);
             }
+
+            at += count * unitBytes;
+            done += count;
         }
     }
 
@@ -176,32 +172,6 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
         }
 
         return count;
-    }
-
-    // Between y and the sums of some panels, 64 for each row of a panel; the last panel has more of them than y.
-    private void Exchange(in Product work, int panel, int together, float* sums, bool load)
-    {
-        for (int i = panel; i < panel + together; i++)
-        {
-            int columns = Math.Min(Lanes, OutFeatures - (i * Lanes));
-            for (int row = 0; row < work.Rows; row++, sums += Lanes)
-            {
-                Span<float> own = new(sums, Lanes);
-                Span<float> y = new(work.Y + (row * (nint)OutFeatures) + (i * Lanes), columns);
-                if (!load)
-                {
-                    own[..columns].CopyTo(y);
-                }
-                else if (work.Accumulate)
-                {
-                    y.CopyTo(own);
-                }
-                else
-                {
-                    own.Clear();
-                }
-            }
-        }
     }
 
     private void MultiplyUnpacked(in Product work, int part) =>

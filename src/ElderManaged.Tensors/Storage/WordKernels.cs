@@ -145,9 +145,7 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
         if (H.Rows > 2) { LoadFour(y + (2 * Lanes), out s20, out s21, out s22, out s23); }
         if (H.Rows > 3) { LoadFour(y + (3 * Lanes), out s30, out s31, out s32, out s33); }
 
-        // With the sums of four rows, the minima of a group have their place in memory and not in registers, at the start of a cache line.
-        float* room = stackalloc float[(4 + 1) * 16];
-        float* minima = (float*)(((nint)room + 63) & ~63);
+        float* minima = work->Minima;
         float* x1 = x + xRow;
         float* x2 = x1 + xRow;
         float* x3 = x2 + xRow;
@@ -157,16 +155,16 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
         for (nint groups = work->Groups; groups > 0; groups--)
         {
             LoadScales(group, lane, L.Width, out V d0, out V d1, out V d2, out V d3, out V m0, out V m1, out V m2, out V m3);
-            StoreFour(minima, m0, m1, m2, m3);
+            if (H.Rows > 2) { StoreFour(minima, m0, m1, m2, m3); }
             FetchScales(ref ahead);
             byte* words = group + S.Bytes + (lane * sizeof(uint));
             for (int k = 0; k < groupLength; k += C.InWord)
             {
                 ahead.Fetch();
-                AddWord<H>(words, d0, minima, x, x1, x2, x3, ref s00, ref s10, ref s20, ref s30);
-                AddWord<H>(words + Next, d1, minima + L.Width, x, x1, x2, x3, ref s01, ref s11, ref s21, ref s31);
-                AddWord<H>(words + (2 * Next), d2, minima + (2 * L.Width), x, x1, x2, x3, ref s02, ref s12, ref s22, ref s32);
-                AddWord<H>(words + (3 * Next), d3, minima + (3 * L.Width), x, x1, x2, x3, ref s03, ref s13, ref s23, ref s33);
+                AddWord<H>(words, d0, m0, minima, x, x1, x2, x3, ref s00, ref s10, ref s20, ref s30);
+                AddWord<H>(words + Next, d1, m1, minima + L.Width, x, x1, x2, x3, ref s01, ref s11, ref s21, ref s31);
+                AddWord<H>(words + (2 * Next), d2, m2, minima + (2 * L.Width), x, x1, x2, x3, ref s02, ref s12, ref s22, ref s32);
+                AddWord<H>(words + (3 * Next), d3, m3, minima + (3 * L.Width), x, x1, x2, x3, ref s03, ref s13, ref s23, ref s33);
                 x += C.InWord; x1 += C.InWord; x2 += C.InWord; x3 += C.InWord;
                 words += Lanes * sizeof(uint);
             }
@@ -182,13 +180,13 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
 
     // All k of one register of words. It is loaded here and not before: sums, scales and constants leave no register for it.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddWord<H>(byte* from, V d, float* m, float* x0, float* x1, float* x2, float* x3, ref V s0, ref V s1, ref V s2, ref V s3)
+    private static void AddWord<H>(byte* from, V d, V m, float* minima, float* x0, float* x1, float* x2, float* x3, ref V s0, ref V s1, ref V s2, ref V s3)
         where H : struct, GemmTile.IHeight
     {
         V words = B.Load(from);
         for (int k = 0; k < C.InWord; k += 2)
         {
-            Pair(words, d, L.Load(m), out V even, out V odd);
+            Pair(words, d, H.Rows > 2 ? L.Load(minima) : m, out V even, out V odd);
             words = C.Next<B, V>(words);
             s0 = AddPair(even, odd, x0 + k, s0);
             if (H.Rows > 1) { s1 = AddPair(even, odd, x1 + k, s1); }

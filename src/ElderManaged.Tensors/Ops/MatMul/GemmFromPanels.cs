@@ -35,9 +35,6 @@ internal static unsafe class GemmFromPanels
     // Sums of one part, in floats: 512 KB of the second-level cache, beside 192 KB of dy and what streams by of W.
     private const int MaxSums = 128 * 1024;
 
-    // How many inputs ahead few rows ask for memory: 2 KB.
-    private const int AheadInputs = 16;
-
     // Below this many multiply-adds a thread is not worth waking.
     private const long MinPartWork = 256 * 1024;
 
@@ -225,21 +222,27 @@ internal static unsafe class GemmFromPanels
             int count = WideSums.FirstInput(part + 1, Parts, Inputs) - first;
             float* sums = WideSums.Rent(Rows, count);
 
-            // Memory is asked for a piece ahead; behind this part's inputs of a panel come those of the next one or two.
-            int last = Math.Min(count, AheadInputs);
-            int body = count - last;
-            nint ahead = last * Width;
+            // Up to four panels together, see PanelStreams; two of them in one kernel.
             nint panel = (nint)Inputs * Width;
-            for (int o = 0; o < Outputs;)
+            nint rowsOfPanel = (nint)Rows * Width;
+            for (int o = 0, together; o < Outputs; o += together * Width)
             {
+                together = PanelStreams.Together((Outputs - o + Width - 1) / Width);
+                int inKernel = Math.Min(together, 2);
+                int blocks = PanelStreams.Blocks(count, Width * sizeof(float), together);
                 float* w = Panels + (o * (nint)Inputs) + ((nint)first * Width);
-                float* dy = (float*)Dy + ((nint)o * Rows);
-                nint second = o + Width < Outputs ? panel : 0;
-                nint dySecond = (nint)Rows * Width;
-                nint jump = panel + second - ((nint)count * Width);
-                WideSums.Add(Level, Rows, w, second, body, dy, Width, dySecond, sums, ahead);
-                WideSums.Add(Level, Rows, w + ((nint)body * Width), second, last, dy, Width, dySecond, sums + ((nint)body * Rows * WideSums.Chains), ahead + jump);
-                o += second == 0 ? Width : 2 * Width;
+                float* dy = (float*)Dy + (o * (nint)Rows);
+                for (int block = 0, k = 0, depth; block < blocks; block++, k += depth)
+                {
+                    depth = (int)((long)count * (block + 1) / blocks) - k;
+                    float* next = w + (block + 1 < blocks ? (nint)(k + depth) * Width : together * panel);
+                    PanelStreams ahead = new((byte*)next, panel * sizeof(float), together);
+                    for (int i = 0; i < together; i += inKernel)
+                    {
+                        float* at = w + (i * panel) + ((nint)k * Width);
+                        WideSums.Add(Level, Rows, at, inKernel == 2 ? panel : 0, depth, dy + (i * rowsOfPanel), Width, rowsOfPanel, sums + ((nint)k * Rows * WideSums.Chains), ahead.Of(i, (nint)depth * Width * sizeof(float)));
+                    }
+                }
             }
 
             WideSums.Finish(Rows, count, sums, (float*)Dx + first, Inputs, Accumulate);

@@ -100,7 +100,7 @@ internal static unsafe class WideSums
         }
     }
 
-    /// <summary>Sums += dy·W for some inputs of one panel of 32 outputs, or of two side by side, whose streams of memory arrive faster than one.</summary>
+    /// <summary>Sums += dy·W for some inputs of one panel of 32 outputs, or of two side by side, which exchange half as many sums with memory.</summary>
     /// <param name="level">Width of the registers.</param>
     /// <param name="rows">1 to 4.</param>
     /// <param name="panel">32 floats for each input.</param>
@@ -110,8 +110,8 @@ internal static unsafe class WideSums
     /// <param name="dyRow">From one row to the next.</param>
     /// <param name="dySecond">From those of the panel to those of the second.</param>
     /// <param name="sums">Those of the first input.</param>
-    /// <param name="ahead">How many floats beyond those in use memory is asked for.</param>
-    public static void Add(SimdLevel level, int rows, float* panel, nint second, int inputs, float* dy, nint dyRow, nint dySecond, float* sums, nint ahead)
+    /// <param name="ahead">What is fetched meanwhile.</param>
+    public static void Add(SimdLevel level, int rows, float* panel, nint second, int inputs, float* dy, nint dyRow, nint dySecond, float* sums, PanelStreams ahead)
     {
         Panels panels = new() { First = panel, Second = second, Inputs = inputs, Dy = dy, DyRow = dyRow, DySecond = dySecond, Sums = sums, Ahead = ahead };
         switch (level)
@@ -159,15 +159,13 @@ internal static unsafe class WideSums
         where H : struct, GemmTile.IHeight
     {
         float* w = panels.First, dy = panels.Dy, sums = panels.Sums;
-        nint second = panels.Second, dyRow = panels.DyRow, dySecond = panels.DySecond, ahead = panels.Ahead;
+        nint second = panels.Second, dyRow = panels.DyRow, dySecond = panels.DySecond;
+        PanelStreams ahead = panels.Ahead;
         for (int k = panels.Inputs; k > 0; k--, w += GemmKernels.PanelWidth, sums += H.Rows * Chains)
         {
-            Prefetch.Nearest(w + ahead);
-            Prefetch.Nearest(w + ahead + Chains);
-            if (P.Rows > 1)
+            if (P.Rows > 1 || (k & 1) == 0)
             {
-                Prefetch.Nearest(w + second + ahead);
-                Prefetch.Nearest(w + second + ahead + Chains);
+                ahead.Fetch(); // for four lines
             }
 
             for (int lane = 0; lane < Chains; lane += L.Width)
@@ -207,6 +205,6 @@ internal static unsafe class WideSums
         public nint DyRow;
         public nint DySecond;
         public float* Sums;
-        public nint Ahead;
+        public PanelStreams Ahead;
     }
 }

@@ -33,21 +33,18 @@ internal unsafe struct PanelStreams
     /// <summary>Floats of a cache line.</summary>
     public const int InLine = Line / sizeof(float);
 
-    private byte* _at;
     private readonly nint _a;
     private readonly nint _b;
     private readonly nint _step;
+    private byte* _at;
 
-    /// <summary>What one panel's share of a block fetches.</summary>
+    /// <summary>What the first panel's share of a block fetches; <see cref="Of"/> says the others'.</summary>
     /// <param name="next">The first panel's next block.</param>
     /// <param name="panelBytes">From a panel to the next.</param>
-    /// <param name="blockBytes">Of the block that is computed with meanwhile.</param>
     /// <param name="panels">How many are walked together, as <see cref="Together"/> says.</param>
-    /// <param name="panel">Which of them computes.</param>
-    public PanelStreams(byte* next, nint panelBytes, nint blockBytes, int panels, int panel)
+    public PanelStreams(byte* next, nint panelBytes, int panels)
     {
-        nint share = ((blockBytes / panels) + Line - 1) / Line * Line;
-        _at = next + (panel * share);
+        _at = next;
         (_a, _b, _step) = panels switch
         {
             Most => (panelBytes, 2 * panelBytes, Line),
@@ -56,8 +53,29 @@ internal unsafe struct PanelStreams
         };
     }
 
+    /// <summary>The same for another panel's share of the block.</summary>
+    /// <param name="panel">Which of those that are walked together.</param>
+    /// <param name="blockBytes">Of the block that is computed with meanwhile.</param>
+    public readonly PanelStreams Of(int panel, nint blockBytes)
+    {
+        // Four lines at a time reach a step further.
+        PanelStreams other = this;
+        other._at += panel * ((blockBytes + (4 * Line) - 1) / (4 * Line)) * _step;
+        return other;
+    }
+
     /// <summary>The first float at or after <paramref name="room"/> with which a cache line begins.</summary>
     public static float* FirstInLine(float* room) => (float*)(((nint)room + Line - 1) & ~(nint)(Line - 1));
+
+    /// <summary>Into how many parts the panels are divided among threads: several for each, so that one that is held up does not hold up all.</summary>
+    public static int Parts(int panels, int threads)
+    {
+        int fours = panels / Most;
+        return threads == 1 ? 1 : Math.Min((panels + 1) / 2, threads * Math.Clamp(fours / (2 * threads), 1, 8));
+    }
+
+    /// <summary>Where a part begins, and the one before it ends: all have about as many panels, an even number.</summary>
+    public static int FirstPanel(int part, int parts, int panels) => Math.Min(panels, (int)((long)part * ((panels + 1) / 2) / parts) * 2);
 
     /// <summary>How many of the panels that are left are walked together: 4, 2 or 1.</summary>
     public static int Together(int left) => left >= Most ? Most : left >= 2 ? 2 : 1;
