@@ -34,7 +34,7 @@ public sealed class StoredMatrixTests
     {
         using Simd.ForcedLevel forced = Simd.Force(level);
         int block = numbers.BlockLength();
-        foreach ((int outputs, int blocks) in new[] { (1, 1), (3, 2), (33, 3), (64, 1), (70, 14), (130, block == 1 ? 403 : 3), (301, 2), (300, block == 1 ? 6 : 1), (507, block == 1 ? 46 : 3) })
+        foreach ((int outputs, int blocks) in new[] { (1, 1), (3, 2), (33, 3), (64, 1), (70, 14), (290, 14), (130, block == 1 ? 403 : 3), (301, 2), (300, block == 1 ? 6 : 1), (507, block == 1 ? 46 : 3) })
         {
             int inputs = blocks * block;
             byte[] stored = Stored(numbers, outputs * inputs, 1);

@@ -87,11 +87,14 @@ internal unsafe struct PanelStreams
     public static int Blocks(int units, nint unitBytes, int panels)
     {
         int wanted = (int)Math.Max(1, ((BlockBytes / panels) + (unitBytes / 2)) / unitBytes);
-        for (int inBlock = Math.Min(units, wanted * 3 / 2); inBlock > wanted / 2; inBlock--)
+        for (int off = 0; off <= wanted / 2; off++)
         {
-            if (units % inBlock == 0)
+            foreach (int inBlock in (ReadOnlySpan<int>)[wanted + off, wanted - off])
             {
-                return units / inBlock;
+                if (inBlock > 0 && units % inBlock == 0)
+                {
+                    return units / inBlock;
+                }
             }
         }
 
