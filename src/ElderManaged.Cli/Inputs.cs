@@ -116,18 +116,22 @@ internal static class Inputs
     public static ElderModel LoadModel(string folder, Terminal terminal, Device device, bool silent = false)
     {
         string path = FindModel(folder);
-        if (silent || !terminal.ErrorIsScreen)
-        {
-            return ElderModel.Load(path, new LoadOptions { Device = device });
-        }
-
-        long all;
-        using (Checkpoint checkpoint = Checkpoint.Open(path))
-        {
-            all = checkpoint.Entries.Values.Sum(entry => entry.ByteCount);
-        }
-
-        using LoadLine line = new(terminal, all);
+        using LoadLine? line = silent || !terminal.ErrorIsScreen ? null : new(terminal, "Loading", BytesOf(path));
         return ElderModel.Load(path, new LoadOptions { Device = device, Progress = line });
+    }
+
+    /// <summary>Loads a model to open or begin a saved state with it, which refers to it by its digest: that of large files takes as long again, the first time.</summary>
+    public static ElderModel LoadModelOfState(string folder, Terminal terminal, Device device, bool silent, CancellationToken cancellationToken)
+    {
+        ElderModel model = LoadModel(folder, terminal, device, silent);
+        using LoadLine? line = silent || !terminal.ErrorIsScreen ? null : new(terminal, "Checking", BytesOf(model.Folder!));
+        model.Identify(Path.Combine(HubOptions.FromEnvironment().Home, "digests"), line, cancellationToken);
+        return model;
+    }
+
+    private static long BytesOf(string path)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(path);
+        return checkpoint.Entries.Values.Sum(entry => entry.ByteCount);
     }
 }

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using ElderManaged.Editing.Elder;
 using ElderManaged.Editing.Journal;
 using ElderManaged.Models;
@@ -23,8 +21,8 @@ public sealed class ElderModel
 {
     private const int LeadingSentences = 96;
 
-    private readonly Lazy<string> hash;
-    private readonly Lock calibrating = new();
+    private readonly Lock identifying = new(), calibrating = new();
+    private string? hash;
     private volatile SketchCalibration? calibration;
 
     /// <summary>Puts a model and its tokenizer together.</summary>
@@ -50,7 +48,6 @@ public sealed class ElderModel
         Tokenizer = tokenizer;
         Folder = folder is null ? null : Path.GetFullPath(folder);
         Encoder = new EditEncoder(tokenizer, trainEndToken: true, transformer.Config);
-        hash = new Lazy<string>(HashOfFiles);
     }
 
     /// <summary>The base model.</summary>
@@ -71,9 +68,30 @@ public sealed class ElderModel
     /// <summary>The full path of the folder (or file) it was loaded from, or null.</summary>
     public string? Folder { get; }
 
-    /// <summary>SHA-256 of configuration, weights and tokenizer; computed at first use.</summary>
+    /// <summary>
+    /// SHA-256 of configuration, weights and tokenizer, by which saved states know their model. Computed at first use, which reads all
+    /// files; <see cref="Identify"/> does it with progress and remembers it.
+    /// </summary>
     /// <exception cref="EditException">The model came from no folder.</exception>
-    public string Hash => hash.Value;
+    public string Hash => Identify();
+
+    /// <summary>Computes <see cref="Hash"/>, unless it is there already.</summary>
+    /// <param name="cacheFolder">
+    /// Where the digests of large files are remembered, beside the length and the time of change that they had then; null for nowhere. A folder
+    /// that cannot be written is as good as none.
+    /// </param>
+    /// <param name="progress">Told which part of the files is read, from 0 to 1.</param>
+    /// <param name="cancellationToken">Stops.</param>
+    /// <exception cref="EditException">The model came from no folder.</exception>
+    public string Identify(string? cacheFolder = null, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
+    {
+        lock (identifying)
+        {
+            return hash ??= ModelIdentity.Of(
+                Folder ?? throw new EditException("This model was not loaded from a folder, so a saved state could not find it again; save the model and load it from there."),
+                cacheFolder, progress, cancellationToken);
+        }
+    }
 
     /// <summary>
     /// How <c>elder</c> recognises edited facts when no other calibration is given: fitted to this model on built-in texts
@@ -193,31 +211,4 @@ public sealed class ElderModel
     private ElderParts Parts(SketchCalibration calibration) => new(
         new SketchFactFinder(new PromptSketcher(Transformer, calibration)),
         [.. BuiltInCalibration.Texts(LeadingSentences, seed: 2).Where(text => text.EndsWith('.')).Select(text => Tokenizer.EncodePrompt(text + "\n"))]);
-
-    private string HashOfFiles()
-    {
-        if (Folder is null)
-        {
-            throw new EditException("This model was not loaded from a folder, so a saved state could not find it again; save the model and load it from there.");
-        }
-
-        // Names, lengths and contents, in an order that does not depend on the file system.
-        using IncrementalHash all = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        bool isFile = File.Exists(Folder);
-        string[] files = [.. Directory.GetFiles(isFile ? Path.GetDirectoryName(Folder)! : Folder)
-            .Where(f => isFile ? f == Folder || (Path.GetExtension(f) is ".bin" or ".model" && IsTokenizer(f)) : Path.GetExtension(f) is ".safetensors" or ".gguf" || IsTokenizer(f))
-            .Order(StringComparer.Ordinal)];
-        foreach (string file in files)
-        {
-            using FileStream stream = File.OpenRead(file);
-            all.AppendData(Encoding.UTF8.GetBytes($"{Path.GetFileName(file)}\n"));
-            all.AppendData(SHA256.HashData(stream));
-        }
-
-        return Convert.ToHexStringLower(all.GetHashAndReset());
-
-        static bool IsTokenizer(string file) =>
-            Path.GetFileName(file) is "config.json" or "vocab.json" or "merges.txt" or "tokenizer.json"
-            || (Path.GetExtension(file) is ".bin" or ".model" && Path.GetFileName(file).StartsWith("tok", StringComparison.Ordinal));
-    }
 }

@@ -26,7 +26,7 @@ internal static class AskCommand
             int most = Inputs.InRange("--max-tokens", parsed.GetValue(tokens), 1, int.MaxValue);
             string asked = parsed.GetValue(prompt)!;
             using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, parsed.GetValue(tensorCores), terminal);
-            ElderModel loaded = Inputs.LoadModel(parsed.GetValue(model)!, terminal, computing, parsed.GetValue(json));
+            ElderModel loaded = Inputs.LoadModelOfState(parsed.GetValue(model)!, terminal, computing, parsed.GetValue(json), cancellationToken);
             using EditorSession session = loaded.OpenSession(parsed.GetValue(state)!, cancellationToken);
             Answer answer = session.Ask(asked, most, cancellationToken);
             if (parsed.GetValue(json))

@@ -102,7 +102,7 @@ internal static class EditCommand
         });
         EditRecord[] edited = [.. dataset.Records.Take(settings.Limit)];
         using Device device = Inputs.OpenDevice(settings.Device, settings.TensorCores, terminal);
-        ElderModel model = Inputs.LoadModel(settings.Model, terminal, device, settings.Json);
+        ElderModel model = Inputs.LoadModelOfState(settings.Model, terminal, device, settings.Json, cancellationToken);
         EditRequest[] requests = [.. edited.Select(r => r.Edit)];
         EditEvaluation evaluation = Evaluation(model, dataset, edited, settings);
         using ProgressLine progress = new(terminal);
