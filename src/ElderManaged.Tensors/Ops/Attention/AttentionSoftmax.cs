@@ -75,14 +75,17 @@ internal static unsafe class AttentionSoftmax
         where L : struct, ILanes<V>
         where V : struct
     {
+        // One register's largest scores are found while another's are waited for.
         int end = rows.Seen(rows.Count - 1);
         for (int r = 0; r < rows.Count; r += L.Width)
         {
-            int all = rows.Seen(r);
-            int some = Math.Min(end, all + L.Width - 1);
-            V most = Largest<L, V>(scores + r, stride, all, some);
-            L.Store(largest + r, most);
-            L.Store(over + r, Powers<L, V>(scores + r, stride, all, some, most, factor, sums));
+            L.Store(largest + r, Largest<L, V>(scores + r, stride, rows.Seen(r), Math.Min(end, rows.Seen(r + L.Width - 1))));
+        }
+
+        for (int r = 0; r < rows.Count; r += L.Width)
+        {
+            int some = Math.Min(end, rows.Seen(r + L.Width - 1));
+            L.Store(over + r, Powers<L, V>(scores + r, stride, rows.Seen(r), some, L.Load(largest + r), factor, sums));
             Clear<L, V>(scores + r, stride, some, end);
         }
     }
@@ -123,7 +126,7 @@ internal static unsafe class AttentionSoftmax
     {
         V f = L.Broadcast(factor);
         V least = L.Broadcast(Least / factor);
-        for (int chain = 0; chain < Chains; chain++)
+        for (int chain = some; chain < Chains; chain++)
         {
             L.Store(sums + (chain * L.Width), L.Broadcast(0f));
         }
@@ -132,9 +135,8 @@ internal static unsafe class AttentionSoftmax
         for (; p < all; p++)
         {
             V w = Power<L, V>(L.Subtract(L.Load(x), largest), f, least);
-            float* sum = sums + ((p & (Chains - 1)) * L.Width);
             L.Store(x, w);
-            L.Store(sum, L.Add(L.Load(sum), w));
+            AddToChain<L, V>(sums, p, w);
             x += stride;
         }
 
@@ -142,15 +144,24 @@ internal static unsafe class AttentionSoftmax
         for (; p < some; p++)
         {
             V w = Seen<L, V>(p - all, lanes, Power<L, V>(L.Subtract(L.Load(x), largest), f, least), L.Broadcast(0f));
-            float* sum = sums + ((p & (Chains - 1)) * L.Width);
             L.Store(x, w);
-            L.Store(sum, L.Add(L.Load(sum), w));
+            AddToChain<L, V>(sums, p, w);
             x += stride;
         }
 
         return L.Divide(L.Broadcast(1f), L.Add(
             L.Add(FourChains<L, V>(sums), FourChains<L, V>(sums + (2 * L.Width))),
             L.Add(FourChains<L, V>(sums + L.Width), FourChains<L, V>(sums + (3 * L.Width)))));
+    }
+
+    // Position p's weight to its chain: the first one begins it.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddToChain<L, V>(float* sums, int p, V w)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        float* sum = sums + ((p & (Chains - 1)) * L.Width);
+        L.Store(sum, p < Chains ? w : L.Add(L.Load(sum), w));
     }
 
     // Chains 0, 4, 8 and 12 from the first one on.
@@ -171,7 +182,7 @@ internal static unsafe class AttentionSoftmax
         for (int r = 0; r < rows.Count; r += L.Width)
         {
             int all = rows.Seen(r);
-            int some = Math.Min(last, all + L.Width - 1);
+            int some = Math.Min(last, rows.Seen(r + L.Width - 1));
             float* s = scores + r;
             float* g = slopes == null ? null : slopes + r;
             Slopes<L, V>(s, g, stride, all, some, factor, L.Load(largest + r), L.Load(over + r), L.Load(means + r), scale);

@@ -51,7 +51,7 @@ public sealed class AttentionTests
         };
     }
 
-    // Several blocks of rows, several steps of positions, and every kind of head width.
+    // Several blocks of rows, several steps of positions, and every kind of head width; so many positions that blocks of rows are small.
     [Theory]
     [InlineData(2, 1, 64, 150, 0)]
     [InlineData(3, 3, 16, 210, 5)]
@@ -60,6 +60,7 @@ public sealed class AttentionTests
     [InlineData(1, 1, 128, 131, 40)]
     [InlineData(6, 2, 64, 1, 300)]
     [InlineData(2, 1, 250, 34, 31)]
+    [InlineData(2, 1, 16, 70, 1000)]
     public void LongSequences(int heads, int kvHeads, int width, int length, int pastLength)
     {
         RandomSource random = new(11);
