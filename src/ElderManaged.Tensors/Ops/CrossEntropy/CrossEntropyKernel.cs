@@ -238,11 +238,11 @@ internal static unsafe class CrossEntropyKernel
         float* end = x + count, second = x + quarter, third = second + quarter, fourth = third + quarter;
         for (int i = 0; i < quarter; i += 16)
         {
-            // The next block, into the second-level cache.
-            Reductions.Prefetch(end + i);
-            Reductions.Prefetch(end + quarter + i);
-            Reductions.Prefetch(end + (2 * quarter) + i);
-            Reductions.Prefetch(end + (3 * quarter) + i);
+            // The next block: 16 KB, for which there is room in the first-level cache beside this one.
+            Prefetch.Nearest(end + i);
+            Prefetch.Nearest(end + quarter + i);
+            Prefetch.Nearest(end + (2 * quarter) + i);
+            Prefetch.Nearest(end + (3 * quarter) + i);
             Vector512<float> p = Vector512.Load(x + i), q = Vector512.Load(second + i);
             Vector512<float> r = Vector512.Load(third + i), s = Vector512.Load(fourth + i);
             most = Lanes512.Max(Lanes512.Max(most, p), r);
