@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace ElderManaged.Tensors;
 
@@ -44,7 +45,7 @@ internal static unsafe class AttentionTiles
             work.A = keys + (p * keyStride);
             work.B = panel + from;
             work.C = scores + (p * stride) + from;
-            GemmKernels.Tile(level, height, columns - from, &work);
+            Run(level, height, columns - from, &work);
             p += height;
         }
     }
@@ -60,7 +61,7 @@ internal static unsafe class AttentionTiles
             ahead.Fetch(&work, positions);
             work.A = x + (i * depth);
             work.C = scores + (i * stride);
-            GemmKernels.Tile(level, height, positions, &work);
+            Run(level, height, positions, &work);
             i += height;
         }
     }
@@ -111,7 +112,7 @@ internal static unsafe class AttentionTiles
                         ahead.Fetch(&work, width - c);
                         work.A = weights + i + (first * stride);
                         work.C = result + (i * resultStride) + c;
-                        GemmKernels.Tile(level, height, Columns(width - c), &work);
+                        Run(level, height, Columns(width - c), &work);
                     }
 
                     i += height;
@@ -152,7 +153,7 @@ internal static unsafe class AttentionTiles
                 work.C = sums + (p * sumStride) + c;
                 work.Depth = rows - first;
                 ahead.Fetch(&work, width - c);
-                GemmKernels.Tile(level, height, Columns(width - c), &work);
+                Run(level, height, Columns(width - c), &work);
             }
 
             p += height;
@@ -161,6 +162,20 @@ internal static unsafe class AttentionTiles
 
     /// <summary>The width of whole panels.</summary>
     public static int PanelsWidth(int width) => (width + Panel - 1) & -Panel;
+
+    // Nearly all tiles are whole ones of the widest registers: those do without the search for a kernel that fits.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Run(SimdLevel level, int height, int columns, TileWork* work)
+    {
+        if (level == SimdLevel.Vector512 && columns == Panel)
+        {
+            GemmTile.Double<Lanes512, Vector512<float>>(height, work);
+        }
+        else
+        {
+            GemmKernels.Tile(level, height, columns, work);
+        }
+    }
 
     // The next tile's rows; 1 where a row must not even be multiplied by zero.
     private static int Height(SimdLevel level, int heights, int left) => heights == 1 ? 1 : GemmKernels.KernelRows(level, left);
