@@ -15,7 +15,7 @@ internal sealed unsafe partial class FrozenWordPanels
             if (rows <= WideSums.MaxRows)
             {
                 work.X = WideSums.Pack(rows, OutFeatures, Lanes, pdy);
-                work.Parts = WideSums.Parts(rows, InFeatures);
+                work.Parts = WideSums.Parts(InFeatures);
                 CpuThreads.Run(work.Parts, work, static (w, part) => w.Weight.MultiplyTransposedFewRows(w, part));
                 return;
             }

@@ -53,7 +53,7 @@ internal static unsafe class GemmFromPanels
         {
             (product.Dx, product.Rows, product.Accumulate) = ((nint)dx, rows, accumulate);
             product.Dy = (nint)WideSums.Pack(rows, outputs, Width, dy);
-            product.Parts = WideSums.Parts(rows, inputs);
+            product.Parts = WideSums.Parts(inputs);
             CpuThreads.Run(product.Parts, product, static (p, part) => p.ComputeFewRows(part));
             return;
         }

@@ -9,7 +9,7 @@ namespace ElderManaged.Tensors;
 /// </summary>
 /// <remarks>
 /// <code>
-///   a panel        outputs 0 … 15   16 … 31  …              sums of a part, in the first-level cache
+///   a panel        outputs 0 … 15   16 … 31  …              sums of a part, a block of them in the first-level cache
 ///   input k       |   register   |  register |      →      k:    row 0 | row 1 | …   sixteen floats each
 ///   input k + 1   |   register   |  register |      →      k+1:  row 0 | row 1 | …
 ///                    × dy[0…15]    × dy[16…31]
@@ -28,8 +28,9 @@ internal static unsafe class WideSums
     /// <summary>Chains of a sum.</summary>
     public const int Chains = 16;
 
-    // Sums of a part: 24 KB, half of the first-level cache.
-    private const int PartSums = 384;
+    // Inputs of a part. Its sums, 24 KB for each row, lie in the second-level cache and a block's in the first. Shorter pieces of the
+    // panels cost more than that: at the end of each, the processor has fetched on, and the next lies pages away.
+    private const int PartInputs = 384;
 
     // Inputs go to parts in pieces of 32: whole groups of every stored format.
     private const int Piece = 32;
@@ -63,11 +64,11 @@ internal static unsafe class WideSums
         return packed;
     }
 
-    /// <summary>How many parts, which are ranges of inputs: as many as make the sums fit, and the same number for every thread.</summary>
-    public static int Parts(int rows, int inputs)
+    /// <summary>How many parts, which are ranges of inputs: the same number for every thread.</summary>
+    public static int Parts(int inputs)
     {
         int pieces = (inputs + Piece - 1) / Piece;
-        int least = ((inputs * rows) + PartSums - 1) / PartSums;
+        int least = (inputs + PartInputs - 1) / PartInputs;
         return Math.Min(pieces, (least + CpuThreads.Count - 1) / CpuThreads.Count * CpuThreads.Count);
     }
 
