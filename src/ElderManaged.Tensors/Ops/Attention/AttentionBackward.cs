@@ -271,11 +271,11 @@ internal static unsafe class AttentionBackward
         private void MixSlopes(in AttentionRows rows, int row, float* dq, nint stride, bool add)
         {
             AttentionVectorRows keys = Keys.Of(rows.Seen(rows.Count - 1));
-            AttentionTiles.Mix(Level, Slopes + row, BlockRows, rows, GemmKernels.MaxRows, default, keys, Width, Out, ref Ahead);
+            AttentionTiles.Mix(Level, Slopes + row, 1, BlockRows, rows, GemmKernels.MaxRows, default, keys, Width, Out, ref Ahead);
             if (rows.Count > 1 && AttentionVectors.NotFinite(Out, Width, Padded, rows.Count))
             {
                 // Perhaps only because a row multiplied by zero what it does not see.
-                AttentionTiles.Mix(Level, Slopes + row, BlockRows, rows, 1, default, keys, Width, Out, ref Ahead);
+                AttentionTiles.Mix(Level, Slopes + row, 1, BlockRows, rows, 1, default, keys, Width, Out, ref Ahead);
             }
 
             AttentionVectors.Deliver(Out, Padded, Width, rows.Count, dq, stride, add);

@@ -26,12 +26,12 @@ internal static unsafe class AttentionForward
         float* q = state.Q.Pointer;
         float* y = state.Y.Pointer;
         int endHead = part.FirstHead + part.Group;
-        if (part.Slice.Length == 1)
+        if (part.Slice.Length <= AttentionFewRows.Most)
         {
             AttentionAhead ahead = default;
             Expect(ref ahead, q, y, next);
             ahead.AddKeys(next, 0, 1);
-            AttentionOneRow.Run(state, part, ref ahead);
+            AttentionFewRows.Run(state, part, ref ahead);
             return;
         }
 
@@ -176,11 +176,11 @@ internal static unsafe class AttentionForward
         {
             AttentionVectorRows past = new(slice.PastValues, slice.KeyStride, Panel, slice.Past);
             AttentionVectorRows own = Values.Of(rows.Seen(rows.Count - 1) - slice.Past);
-            AttentionTiles.Mix(Level, Scores, Panel, rows, GemmKernels.MaxRows, past, own, Width, Out, ref Ahead);
+            AttentionTiles.Mix(Level, Scores, 1, Panel, rows, GemmKernels.MaxRows, past, own, Width, Out, ref Ahead);
             if (!AttentionVectors.Scaled(Out, Padded, Width, rows.Count, Over, 1, y, slice.QueryStride))
             {
                 // Perhaps only because a row multiplied by zero what it does not see.
-                AttentionTiles.Mix(Level, Scores, Panel, rows, 1, past, own, Width, Out, ref Ahead);
+                AttentionTiles.Mix(Level, Scores, 1, Panel, rows, 1, past, own, Width, Out, ref Ahead);
                 AttentionVectors.Scaled(Out, Padded, Width, rows.Count, Over, 1, y, slice.QueryStride);
             }
         }

@@ -21,11 +21,16 @@ internal static unsafe class AttentionPacking
 
     /// <summary>
     /// A panel of transposed rows, which lie <paramref name="stride"/> apart: element c of row j lies at target + 32·c + j. Where fewer
-    /// than 32 rows are left the others are undefined; nobody looks there.
+    /// than 32 rows are left the others are zeros or copies of the last: what lies there by chance might be subnormal numbers, which are slow.
     /// </summary>
     public static void Turned(float* source, nint stride, int width, int left, float* target)
     {
         float** rows = stackalloc float*[4];
+        for (float* zero = target; left < Panel && zero < target + ((nint)width * Panel); zero += 16)
+        {
+            Vector512<float>.Zero.Store(zero);
+        }
+
         for (int j = 0; j < Math.Min(Panel, left);)
         {
             if (Avx512F.IsSupported && left - j >= 16)

@@ -19,7 +19,7 @@ namespace ElderManaged.Tensors;
 /// </code>
 /// Powers of two instead of e: with factor = log₂e/√D, softmax weights are 2^(factor·(s − largest)) over their sum. The difference
 /// comes first: it is exactly 0 for the largest score, however huge. Sums run in sixteen interleaved chains, position p in chain p % 16, joined as a
-/// fixed tree: their order depends on the number of positions alone, and one row alone (<see cref="AttentionOneRow"/>) has it in sixteen lanes.
+/// fixed tree: their order depends on the number of positions alone, and few rows (<see cref="AttentionFewRows"/>) have it in sixteen lanes.
 /// </remarks>
 internal static unsafe class AttentionSoftmax
 {

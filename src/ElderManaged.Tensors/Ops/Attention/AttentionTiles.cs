@@ -50,16 +50,16 @@ internal static unsafe class AttentionTiles
         }
     }
 
-    /// <summary>Scores of heads, which lie side by side in <paramref name="x"/>, with the positions of a panel [depth, 32]: head by head, positions in lanes.</summary>
-    public static void HeadScores(SimdLevel level, float* x, int heads, int depth, float* panel, int positions, float* scores, nint stride, ref AttentionAhead ahead)
+    /// <summary>Scores of a few rows, or of heads, <paramref name="step"/> apart in <paramref name="x"/>, with the positions of a panel [depth, 32]: row by row, positions in lanes.</summary>
+    public static void RowScores(SimdLevel level, float* x, int rows, nint step, int depth, float* panel, int positions, float* scores, nint stride, ref AttentionAhead ahead)
     {
-        TileWork work = Tile(depth, 1, panel, depth, stride, accumulate: false);
-        for (int i = 0; i < heads;)
+        TileWork work = Tile(step, 1, panel, depth, stride, accumulate: false);
+        for (int i = 0; i < rows;)
         {
-            int height = GemmKernels.KernelRows(level, heads - i);
+            int height = GemmKernels.KernelRows(level, rows - i);
             work.Depth = depth;
             ahead.Fetch(&work, positions);
-            work.A = x + (i * depth);
+            work.A = x + (i * step);
             work.C = scores + (i * stride);
             Run(level, height, positions, &work);
             i += height;
@@ -67,8 +67,8 @@ internal static unsafe class AttentionTiles
     }
 
     /// <summary>
-    /// result = weights · vectors, for each row as deep as it sees: first those of the past, then those after it. Results are rows of
-    /// whole panels.
+    /// result = weights · vectors, for each row as deep as it sees: first those of the past, then those after it. Weights lie
+    /// <paramref name="row"/> from row to row and <paramref name="step"/> from position to position. Results are rows of whole panels.
     /// </summary>
     /// <remarks>
     /// <para>
@@ -81,20 +81,20 @@ internal static unsafe class AttentionTiles
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Mix(
-        SimdLevel level, float* weights, nint stride, in AttentionRows rows, int heights, in AttentionVectorRows past, in AttentionVectorRows own, int width, float* result, ref AttentionAhead ahead)
+        SimdLevel level, float* weights, nint row, nint step, in AttentionRows rows, int heights, in AttentionVectorRows past, in AttentionVectorRows own, int width, float* result, ref AttentionAhead ahead)
     {
-        AddMix(level, weights, stride, rows, heights, 0, past, width, result, ref ahead);
-        AddMix(level, weights, stride, rows, heights, past.Count, own, width, result, ref ahead);
+        AddMix(level, weights, row, step, rows, heights, 0, past, width, result, ref ahead);
+        AddMix(level, weights, row, step, rows, heights, past.Count, own, width, result, ref ahead);
     }
 
     // The vectors of positions from start on; adds where they are not the first.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void AddMix(
-        SimdLevel level, float* weights, nint stride, in AttentionRows rows, int heights, int start, in AttentionVectorRows vectors, int width, float* result, ref AttentionAhead ahead)
+        SimdLevel level, float* weights, nint row, nint step, in AttentionRows rows, int heights, int start, in AttentionVectorRows vectors, int width, float* result, ref AttentionAhead ahead)
     {
         nint resultStride = PanelsWidth(width);
         int end = start + vectors.Count;
-        TileWork work = Tile(1, stride, vectors.First, 0, resultStride, accumulate: false);
+        TileWork work = Tile(row, step, vectors.First, 0, resultStride, accumulate: false);
         work.BRow = vectors.Stride;
         for (int first = start; first < end; first += MixDepth)
         {
@@ -110,7 +110,7 @@ internal static unsafe class AttentionTiles
                     if (work.Depth > 0)
                     {
                         ahead.Fetch(&work, width - c);
-                        work.A = weights + i + (first * stride);
+                        work.A = weights + (i * row) + (first * step);
                         work.C = result + (i * resultStride) + c;
                         Run(level, height, Columns(width - c), &work);
                     }
