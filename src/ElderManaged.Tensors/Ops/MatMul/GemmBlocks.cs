@@ -21,6 +21,11 @@ internal static unsafe class GemmBlocks
     // How far ahead of itself a single strip fetches B: 4 KB, about what arrives while one fetch from memory is under way.
     private const int AheadOne = 1024;
 
+    // Up to so many strips of A the time is that of reading B: four panels are then walked together, so many steps of k in each at a time.
+    private const int MostStripsTogether = 3;
+    private const int Together = 4;
+    private const int BlockTogether = 64;
+
     // Columns of B packed at a time: 384·4096 floats are 6 MB.
     private const int MaxColumnBlock = 4096;
 
@@ -324,6 +329,15 @@ internal static unsafe class GemmBlocks
                 return;
             }
 
+            if (Level == SimdLevel.Vector512 && B != null && !inPlace && strips <= MostStripsTogether && Next.Pieces == 0)
+            {
+                for (; panel + Together <= lastPanel && (panel + Together) * PanelWidth <= Columns; panel += Together)
+                {
+                    tile.C = C + (i0 * Ldc) + (panel * PanelWidth);
+                    WalkTogether(&tile, a, rows, packA, B + (panel * BPanel), strips);
+                }
+            }
+
             for (; panel < lastPanel; panel++)
             {
                 int columns = Math.Min(PanelWidth, Columns - (panel * PanelWidth));
@@ -361,6 +375,45 @@ internal static unsafe class GemmBlocks
                     i += height;
                 }
             }
+        }
+
+        // Few strips wait for B, so they walk it as PanelStreams shows, with its next blocks fetched two panels at a time:
+        //
+        //   panels   A0 B0 C0 D0  A1 B1 C1 D1 …    while A0 and B0 are used, A1 and B1 are fetched, and so on; while the last blocks
+        //                                          are, the first ones of the next four panels.
+        private readonly void WalkTogether(TileWork* tile, float* a, int rows, bool packed, float* b, int strips)
+        {
+            float* c = tile->C;
+            tile->BRow = BRow;
+            tile->AheadApart = BPanel - 16;
+            tile->AheadStep = (16 + strips - 1) / strips;
+            for (int k = 0, depth; k < Depth; k += depth)
+            {
+                depth = Depth - k < 2 * BlockTogether ? Depth - k : BlockTogether;
+                nint next = k + depth < Depth ? (k + depth) * BRow : Together * BPanel;
+                tile->Depth = depth;
+                tile->Accumulate = Accumulate || k > 0;
+                for (int panel = 0; panel < Together; panel++)
+                {
+                    int share = panel % 2 * strips;
+                    tile->C = c + (panel * PanelWidth);
+                    for (int i = 0; i < rows;)
+                    {
+                        int height = GemmKernels.KernelRows(Level, rows - i);
+                        SetStrip(tile, a, i, height, packed);
+                        tile->A += k * tile->ACol;
+                        tile->B = b + (panel * BPanel) + (k * BRow);
+                        tile->Ahead = b + ((panel - (panel % 2)) * BPanel) + next + (share++ * tile->AheadStep * depth);
+                        GemmKernels.Tile(Level, height, PanelWidth, tile);
+                        tile->C += height * Ldc;
+                        i += height;
+                    }
+                }
+            }
+
+            tile->Depth = Depth;
+            tile->Accumulate = Accumulate;
+            tile->AheadApart = 0;
         }
 
         // Column parts differ by at most one panel.

@@ -29,6 +29,9 @@ internal unsafe struct TileWork
     public float* Ahead;
     public nint AheadStep;
     public nint AheadPiece;
+
+    /// <summary>Two lines are fetched at a time: those that follow each other, or so many floats further apart.</summary>
+    public nint AheadApart;
 }
 
 /// <summary>
@@ -137,6 +140,7 @@ internal static unsafe class GemmTile
         nint aStep = w->ACol * sizeof(float);
         float* ahead = w->Ahead;
         nint aheadStep = w->AheadStep * sizeof(float);
+        nint aheadApart = w->AheadApart;
         float* piece = w->A;
         for (nint left = w->Pieces; left > 0; left--)
         {
@@ -151,7 +155,7 @@ internal static unsafe class GemmTile
                 V br = L.Load(b + L.Width);
                 b = Forward(b, bStep);
                 Prefetch.Near(ahead);
-                if (L.Width >= 16) { Prefetch.Near(ahead + 16); }
+                if (L.Width >= 16) { Prefetch.Near(ahead + 16 + aheadApart); }
                 ahead = Forward(ahead, aheadStep);
                 { V x = L.Broadcast(*a); l0 = L.Fma(x, bl, l0); r0 = L.Fma(x, br, r0); }
                 if (H.Rows > 1) { V x = L.Broadcast(a[aRow]); l1 = L.Fma(x, bl, l1); r1 = L.Fma(x, br, r1); }
