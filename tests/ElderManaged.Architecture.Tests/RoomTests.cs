@@ -1,9 +1,10 @@
 using System.Reflection;
+using System.Runtime.InteropServices;
 using ElderManaged.Testing;
 
 namespace ElderManaged.Architecture.Tests;
 
-/// <summary>The house has one arrow, Tensors ← Nn ← Models ← Editing ← Evaluation ← Cli, and nothing native in it.</summary>
+/// <summary>The house has one arrow, Tensors ← Nn ← Models ← Editing ← Evaluation ← Cli, and no native library in it.</summary>
 public sealed class RoomTests
 {
     // From left to right, with the packages that each room may use.
@@ -35,17 +36,19 @@ public sealed class RoomTests
         House[room].Room.GetReferencedAssemblies().Select(a => a.Name!).Where(name => !IsRoom(name) && !IsFramework(name)),
         name => Assert.Contains(name, House[room].Packages));
 
+    // One system call that .NET has no other way to: it reads large files past the system's cache, and where it fails they are read through it.
     [Theory]
     [MemberData(nameof(Rooms))]
-    public void NoMethodCallsNativeCode(int room)
+    public void NoMethodCallsNativeCodeButOneSystemCall(int room)
     {
         const BindingFlags All = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static | BindingFlags.Instance | BindingFlags.DeclaredOnly;
-        string[] native =
-        [
-            .. House[room].Room.GetTypes().SelectMany(t => t.GetMethods(All))
-                .Where(m => m.Attributes.HasFlag(MethodAttributes.PinvokeImpl)).Select(m => $"{m.DeclaringType}.{m.Name}"),
-        ];
-        Assert.Empty(native);
+        MethodInfo[] native = [.. House[room].Room.GetTypes().SelectMany(t => t.GetMethods(All)).Where(m => m.Attributes.HasFlag(MethodAttributes.PinvokeImpl))];
+        if (House[room].Room == typeof(Models.TransformerModel).Assembly)
+        {
+            native = [.. native.Where(m => m.DeclaringType!.Name != "UncachedFile" || m.GetCustomAttribute<DllImportAttribute>() is not { Value: "libc", EntryPoint: "fcntl" })];
+        }
+
+        Assert.Empty(native.Select(m => $"{m.DeclaringType}.{m.Name}"));
     }
 
     [Fact]

@@ -16,6 +16,7 @@ namespace ElderManaged.Models.Checkpoints;
 ///   read        [························]              whole blocks, into memory that begins on a block
 ///   copied           [···············]
 /// </code>
+/// The one system call in the house: .NET has no name for it. Where it is not to be had, files are read through the cache, with the same result.
 /// Reading from several threads at once is safe.
 /// </remarks>
 internal sealed unsafe partial class UncachedFile : IDisposable
