@@ -19,6 +19,9 @@ internal sealed class Sampler(int rounds, CancellationToken cancellation)
     private static readonly TimeSpan Burst = TimeSpan.FromMilliseconds(8);
     private static readonly TimeSpan WarmUp = TimeSpan.FromMilliseconds(20), FirstWarmUp = TimeSpan.FromMilliseconds(250), LongestWarmUp = TimeSpan.FromSeconds(1);
 
+    // A call that takes so long needs no second one to tell how many fit into a burst: one.
+    private static readonly TimeSpan LongCall = TimeSpan.FromMilliseconds(100);
+
     // The system's scheduler remembers for some tens of milliseconds that a core was busy with the other side's thread, and
     // puts two of this side's threads on one core meanwhile.
     private static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(50);
@@ -31,16 +34,25 @@ internal sealed class Sampler(int rounds, CancellationToken cancellation)
     /// <exception cref="OperationCanceledException">Stopped between turns.</exception>
     public (double Ours, double Peer) Seconds(string kind, Action ours, Action peer)
     {
+        double[] seconds = Seconds(kind, [ours, peer]);
+        return (seconds[0], seconds[1]);
+    }
+
+    /// <summary>Median seconds of one call of each of several sides.</summary>
+    public double[] Seconds(string kind, Action[] actions)
+    {
         bool first = warm.Add(kind);
-        Side us = new(ours, SecondsOfCall(ours, first)), them = new(peer, SecondsOfCall(peer, first));
+        Side[] sides = [.. actions.Select(action => new Side(action, SecondsOfCall(action, first)))];
         for (int round = 0; round < rounds; round++)
         {
-            // a b, b a, a b: neither side always comes second
-            TakeTurn(round % 2 == 0 ? us : them);
-            TakeTurn(round % 2 == 0 ? them : us);
+            // a b, b a, a b: no side always comes last
+            foreach (Side side in round % 2 == 0 ? sides : sides.Reverse())
+            {
+                TakeTurn(side);
+            }
         }
 
-        return (us.Median(), them.Median());
+        return [.. sides.Select(side => side.Median())];
     }
 
     /// <summary>Median seconds of one call.</summary>
@@ -60,9 +72,15 @@ internal sealed class Sampler(int rounds, CancellationToken cancellation)
     {
         const int Recompiled = 40;
         cancellation.ThrowIfCancellationRequested();
-        action(); // packs weights, makes buffers
-        int calls = 0;
         Stopwatch watch = Stopwatch.StartNew();
+        action(); // packs weights, makes buffers
+        if (!first && watch.Elapsed > LongCall)
+        {
+            return watch.Elapsed.TotalSeconds;
+        }
+
+        int calls = 0;
+        watch.Restart();
         do
         {
             action();
