@@ -113,25 +113,30 @@ internal static class Inputs
     }
 
     /// <summary>Loads a model; on a screen, a line shows how far it is.</summary>
-    public static ElderModel LoadModel(string folder, Terminal terminal, Device device, bool silent = false)
-    {
-        string path = FindModel(folder);
-        using LoadLine? line = silent || !terminal.ErrorIsScreen ? null : new(terminal, "Loading", BytesOf(path));
-        return ElderModel.Load(path, new LoadOptions { Device = device, Progress = line });
-    }
+    public static ElderModel LoadModel(string folder, Terminal terminal, Device device, bool silent = false) =>
+        LoadModel(folder, terminal, device, silent, out _);
 
     /// <summary>Loads a model to open or begin a saved state with it, which refers to it by its digest: that of large files takes as long again, the first time.</summary>
     public static ElderModel LoadModelOfState(string folder, Terminal terminal, Device device, bool silent, CancellationToken cancellationToken)
     {
-        ElderModel model = LoadModel(folder, terminal, device, silent);
-        using LoadLine? line = silent || !terminal.ErrorIsScreen ? null : new(terminal, "Checking", BytesOf(model.Folder!));
+        ElderModel model = LoadModel(folder, terminal, device, silent, out long? shown);
+        using LoadLine? line = shown is { } bytes ? new(terminal, "Checking", bytes) : null;
         model.Identify(Path.Combine(HubOptions.FromEnvironment().Home, "digests"), line, cancellationToken);
         return model;
     }
 
-    private static long BytesOf(string path)
+    // The bytes of the weights, where somebody looks on.
+    private static ElderModel LoadModel(string folder, Terminal terminal, Device device, bool silent, out long? shown)
     {
-        using Checkpoint checkpoint = Checkpoint.Open(path);
-        return checkpoint.Entries.Values.Sum(entry => entry.ByteCount);
+        string path = FindModel(folder);
+        shown = null;
+        if (!silent && terminal.ErrorIsScreen)
+        {
+            using Checkpoint checkpoint = Checkpoint.Open(path);
+            shown = checkpoint.Entries.Values.Sum(entry => entry.ByteCount);
+        }
+
+        using LoadLine? line = shown is { } bytes ? new(terminal, "Loading", bytes) : null;
+        return ElderModel.Load(path, new LoadOptions { Device = device, Progress = line });
     }
 }

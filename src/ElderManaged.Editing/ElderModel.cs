@@ -83,6 +83,7 @@ public sealed class ElderModel
     /// <param name="progress">Told which part of the files is read, from 0 to 1.</param>
     /// <param name="cancellationToken">Stops.</param>
     /// <exception cref="EditException">The model came from no folder.</exception>
+    /// <exception cref="CheckpointException">A file cannot be read any more.</exception>
     public string Identify(string? cacheFolder = null, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
     {
         lock (identifying)

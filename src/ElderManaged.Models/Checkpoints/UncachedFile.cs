@@ -100,7 +100,7 @@ internal sealed unsafe partial class UncachedFile : IDisposable
 
     public void Dispose() => _handle.Dispose();
 
-    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+    [LibraryImport("libc", EntryPoint = "fcntl")]
     private static partial int FileControl(SafeFileHandle file, int command, int argument);
 
     // Memory of one thread that begins on a block.

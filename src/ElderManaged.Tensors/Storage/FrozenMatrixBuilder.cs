@@ -120,7 +120,7 @@ public sealed class FrozenMatrixBuilder
             ReadPiece(read, _rows++, 1, packing: null); // shares its words with the row before, and no two threads may write one word
         }
 
-        using SemaphoreSlim packing = new(CpuThreads.Count);
+        using SemaphoreSlim? packing = waits ? new(CpuThreads.Count) : null;
         int together = RowsOfPiece(waits ? WaitedBytes : PieceBytes);
         int pieces = (int)(((long)RowsLeft + together - 1) / together);
         var work = (Builder: this, read, packing, together, First: _rows);
@@ -133,7 +133,7 @@ public sealed class FrozenMatrixBuilder
             CpuThreads.Run(pieces, work, static (s, piece) => Piece(s, piece));
         }
 
-        static void Piece(in (FrozenMatrixBuilder Builder, ReadStoredRows Read, SemaphoreSlim Packing, int Together, int First) s, int piece)
+        static void Piece(in (FrozenMatrixBuilder Builder, ReadStoredRows Read, SemaphoreSlim? Packing, int Together, int First) s, int piece)
         {
             int first = s.First + (piece * s.Together);
             s.Builder.ReadPiece(s.Read, first, Math.Min(s.Together, s.First + s.Builder.RowsLeft - first), s.Packing);
