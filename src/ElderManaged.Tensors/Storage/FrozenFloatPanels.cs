@@ -30,18 +30,19 @@ internal sealed unsafe class FrozenFloatPanels : FrozenStorage
 
     public override long Bytes => sizeof(float) * _panels.Length;
 
-    public override void Multiply(ReadOnlySpan<float> x, int rows, Span<float> y, bool accumulate)
+    public override void Multiply(ReadOnlySpan<float> x, int rows, Span<float> y, ReadOnlySpan<float> bias)
     {
         fixed (float* px = x)
         fixed (float* py = y)
+        fixed (float* start = bias)
         {
             if (rows <= FloatPanelRows.MaxRows)
             {
-                FloatPanelRows.Multiply(_panels.Pointer, OutFeatures, InFeatures, px, rows, py, accumulate);
+                FloatPanelRows.Multiply(_panels.Pointer, OutFeatures, InFeatures, px, rows, py, start);
             }
             else
             {
-                GemmBlocks.MultiplyPacked(px, InFeatures, 1, _panels.Pointer, py, OutFeatures, rows, OutFeatures, InFeatures, accumulate);
+                GemmBlocks.MultiplyPacked(px, InFeatures, 1, _panels.Pointer, py, OutFeatures, rows, OutFeatures, InFeatures, accumulate: false, start);
             }
         }
 

@@ -91,19 +91,24 @@ public sealed partial class FrozenMatrix
         return builder.Build();
     }
 
-    /// <summary>y = x·Wᵀ, plus y when <paramref name="accumulate"/> is set.</summary>
+    /// <summary>y = x·Wᵀ + b.</summary>
     /// <param name="x">(rows, In)</param>
     /// <param name="rows">Rows of x and y.</param>
     /// <param name="y">(rows, Out)</param>
-    /// <param name="accumulate">Adds to y instead of replacing it.</param>
-    /// <exception cref="ArgumentException">A span is too short.</exception>
-    public void Multiply(ReadOnlySpan<float> x, int rows, Span<float> y, bool accumulate = false)
+    /// <param name="bias">b, one float for each output, which the sums of every row begin with; empty: they begin with zero.</param>
+    /// <exception cref="ArgumentException">A span is too short, or there is a bias of another length than Out.</exception>
+    public void Multiply(ReadOnlySpan<float> x, int rows, Span<float> y, ReadOnlySpan<float> bias = default)
     {
         CheckSpans(nameof(Multiply), x.Length, y.Length, rows, InFeatures, OutFeatures);
+        if (!bias.IsEmpty && bias.Length != OutFeatures)
+        {
+            throw new ArgumentException($"FrozenMatrix.Multiply: the bias has {bias.Length} elements, but the weight [{OutFeatures}, {InFeatures}] has {OutFeatures} outputs.");
+        }
+
         if (rows > 0)
         {
-            ProductLog.Note(this, rows, transposed: false, accumulate);
-            _storage.Multiply(x, rows, y, accumulate);
+            ProductLog.Note(this, rows, transposed: false, accumulate: false);
+            _storage.Multiply(x, rows, y, bias);
         }
     }
 

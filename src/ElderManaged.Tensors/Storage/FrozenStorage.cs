@@ -12,8 +12,8 @@ internal abstract class FrozenStorage(int outFeatures, int inFeatures)
 
     public abstract long Bytes { get; }
 
-    /// <summary>y (rows, Out) = x (rows, In)·Wᵀ (+ y), rows > 0.</summary>
-    public abstract void Multiply(ReadOnlySpan<float> x, int rows, Span<float> y, bool accumulate);
+    /// <summary>y (rows, Out) = x (rows, In)·Wᵀ (+ bias, which may be empty), rows > 0.</summary>
+    public abstract void Multiply(ReadOnlySpan<float> x, int rows, Span<float> y, ReadOnlySpan<float> bias);
 
     /// <summary>dx (rows, In) = dy (rows, Out)·W (+ dx), rows > 0.</summary>
     public abstract void MultiplyTransposed(ReadOnlySpan<float> dy, int rows, Span<float> dx, bool accumulate);

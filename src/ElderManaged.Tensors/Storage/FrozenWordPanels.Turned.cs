@@ -69,7 +69,7 @@ internal sealed unsafe partial class FrozenWordPanels
                 Pieces = Math.Min(UnpackedDepth / Lanes, _special.Length - (last ? 0 : (o0 + outputs) / Lanes)),
                 Length = _layout.Offset(inputs & ~1) / sizeof(float),
             };
-            GemmBlocks.MultiplyPacked(work.X + o0, OutFeatures, 1, turned, work.Y + firstInput, InFeatures, work.Rows, inputs, outputs, work.Accumulate || o0 > 0, next);
+            GemmBlocks.MultiplyPacked(work.X + o0, OutFeatures, 1, turned, work.Y + firstInput, InFeatures, work.Rows, inputs, outputs, work.Accumulate || o0 > 0, next: next);
         }
     }
 

@@ -56,12 +56,13 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
 
     public override long Bytes => sizeof(float) * _words.Length;
 
-    public override void Multiply(ReadOnlySpan<float> x, int rows, Span<float> y, bool accumulate)
+    public override void Multiply(ReadOnlySpan<float> x, int rows, Span<float> y, ReadOnlySpan<float> bias)
     {
         fixed (float* px = x)
         fixed (float* py = y)
+        fixed (float* start = bias)
         {
-            Product work = new() { Weight = this, Level = Simd.Level, X = px, Y = py, Rows = rows, Accumulate = accumulate };
+            Product work = new() { Weight = this, Level = Simd.Level, X = px, Y = py, Rows = rows, Bias = start };
             int panels = _special.Length;
             if (rows <= FewRows && InFeatures % 2 == 0)
             {
@@ -123,7 +124,7 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
             }
 
             together = PanelStreams.Together(OrdinaryFrom(panel, end));
-            y.Begin(panel, together, sums, work.Accumulate);
+            y.Begin(panel, together, sums, work.Bias);
             Walk(work, panel, together, 0, InFeatures, sums);
             y.End(panel, together, sums);
         }
@@ -182,6 +183,7 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
     {
         float* block = AlignedBuffer.Rent(ref t_unpacked, (long)(end - first) * Lanes * UnpackedDepth);
         int columns = Math.Min(OutFeatures, end * Lanes) - (first * Lanes);
+        float* bias = work.Bias == null ? null : work.Bias + (first * Lanes);
         for (int k = 0; k < InFeatures; k += UnpackedDepth)
         {
             int depth = Math.Min(UnpackedDepth, InFeatures - k);
@@ -199,7 +201,8 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
                 Pieces = end - first,
                 Length = _layout.Offset(Math.Min(UnpackedDepth, InFeatures - nextK) & ~1) / sizeof(float),
             };
-            GemmBlocks.MultiplyPacked(work.X + k, InFeatures, 1, block, work.Y + (first * Lanes), OutFeatures, work.Rows, columns, depth, work.Accumulate || k > 0, next);
+            GemmBlocks.MultiplyPacked(work.X + k, InFeatures, 1, block, work.Y + (first * Lanes), OutFeatures, work.Rows, columns, depth, accumulate: k > 0, bias, next);
+            bias = null;
         }
     }
 
@@ -232,7 +235,8 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
         public float* X;
         public float* Y;
         public int Rows;
-        public bool Accumulate;
+        public float* Bias;     // of y = x·Wᵀ + b, or null
+        public bool Accumulate; // of dx += dy·W
         public int PanelsPerPart;
         public int Parts;
         public bool Back; // dx = dy·W

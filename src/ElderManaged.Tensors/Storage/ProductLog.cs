@@ -57,7 +57,7 @@ public sealed class ProductLog : IDisposable
             }
             else
             {
-                p.Weight.Multiply(input, p.Rows, output, p.Accumulate);
+                p.Weight.Multiply(input, p.Rows, output);
             }
         }
     }

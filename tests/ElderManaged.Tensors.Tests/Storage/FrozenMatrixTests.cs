@@ -23,10 +23,11 @@ public sealed class FrozenMatrixTests
                 {
                     float[] x = GemmCase.Numbers(rows * inputs, 2);
                     float[] dy = GemmCase.Numbers(rows * outputs, 3);
-                    float[] expected = GemmCase.Numbers(rows * outputs, 4);
-                    float[] actual = (float[])expected.Clone();
+                    float[] bias = accumulate ? GemmCase.Numbers(outputs, 4) : [];
+                    float[] expected = Repeated(bias, rows, outputs);
+                    float[] actual = GemmCase.Numbers(rows * outputs, 6);
                     Gemm.Multiply(false, true, rows, outputs, inputs, x, inputs, w, inputs, expected, outputs, accumulate);
-                    frozen.Multiply(x, rows, actual, accumulate);
+                    frozen.Multiply(x, rows, actual, bias);
                     Assert.Equal(expected, actual);
 
                     expected = GemmCase.Numbers(rows * inputs, 5);
@@ -51,10 +52,11 @@ public sealed class FrozenMatrixTests
         float[] x = GemmCase.Numbers(rows * inputs, 2);
         float[] dy = GemmCase.Numbers(rows * outputs, 3);
         FrozenMatrix frozen = FrozenMatrix.FromDense(w, outputs, inputs);
-        float[] expected = GemmCase.Numbers(rows * outputs, 4);
-        float[] actual = (float[])expected.Clone();
+        float[] bias = GemmCase.Numbers(outputs, 4);
+        float[] expected = Repeated(bias, rows, outputs);
+        float[] actual = new float[expected.Length];
         Gemm.Multiply(false, true, rows, outputs, inputs, x, inputs, w, inputs, expected, outputs, true);
-        frozen.Multiply(x, rows, actual, true);
+        frozen.Multiply(x, rows, actual, bias);
         Assert.Equal(expected, actual);
 
         expected = GemmCase.Numbers(rows * inputs, 5);
@@ -204,9 +206,15 @@ public sealed class FrozenMatrixTests
         Assert.Equal("FrozenMatrix: a weight of 3 outputs and 4 inputs has 12 elements, but 11 were given; sizes must be positive and agree.", error.Message);
 
         FrozenMatrix frozen = FrozenMatrix.FromDense(new float[12], 3, 4);
+        error = Assert.Throws<ArgumentException>(() => frozen.Multiply(new float[8], 2, new float[6], new float[2]));
+        Assert.Contains("the bias has 2 elements", error.Message, StringComparison.Ordinal);
         error = Assert.Throws<ArgumentException>(() => frozen.Multiply(new float[8], 2, new float[5]));
         Assert.Equal("FrozenMatrix.Multiply: 2 rows need an input of [2, 4] and an output of [2, 3], but the spans hold 8 and 5 floats.", error.Message);
     }
+
+    // The same numbers in every row, or zeros.
+    private static float[] Repeated(float[] bias, int rows, int outputs) =>
+        bias.Length == 0 ? new float[rows * outputs] : [.. Enumerable.Repeat(bias, rows).SelectMany(b => b)];
 
     // What dy·W must give: the general product, or the plain twin of WideSums for up to four rows.
     private static void Backward(float[] w, float[] dy, int rows, int outputs, int inputs, float[] dx, bool accumulate)

@@ -48,10 +48,11 @@ public sealed class StoredMatrixTests
                 foreach (bool accumulate in new[] { false, true })
                 {
                     float[] x = GemmCase.Numbers(rows * inputs, 2);
-                    float[] expected = GemmCase.Numbers(rows * outputs, 4);
-                    float[] actual = (float[])expected.Clone();
-                    dense.Multiply(x, rows, expected, accumulate);
-                    frozen.Multiply(x, rows, actual, accumulate);
+                    float[] bias = accumulate ? GemmCase.Numbers(outputs, 4) : [];
+                    float[] expected = GemmCase.Numbers(rows * outputs, 6);
+                    float[] actual = GemmCase.Numbers(rows * outputs, 7);
+                    dense.Multiply(x, rows, expected, bias);
+                    frozen.Multiply(x, rows, actual, bias);
                     Assert.Equal(expected, actual);
 
                     float[] dy = GemmCase.Numbers(rows * outputs, 3);

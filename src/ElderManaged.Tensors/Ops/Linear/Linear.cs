@@ -73,8 +73,7 @@ public static partial class Op
         }
         else
         {
-            StartWithBias(y, bias);
-            weight.Multiply(x.Span, x.Rows, y.Span, accumulate: bias is not null);
+            weight.Multiply(x.Span, x.Rows, y.Span, bias is null ? [] : bias.Span);
         }
 
         return !Tape.Wants(x, bias)

@@ -17,10 +17,10 @@ internal static unsafe class FloatPanelRows
     // Multiply-adds in a microsecond of one thread, counted as if there were eight rows.
     private const int Rate = 50_000;
 
-    /// <summary>y (rows, outputs) ← x (rows, inputs)·Wᵀ (+ y), W[32j + l, p] at panels + (j·inputs + p)·32 + l.</summary>
-    public static void Multiply(float* panels, int outputs, int inputs, float* x, int rows, float* y, bool accumulate)
+    /// <summary>y (rows, outputs) ← x (rows, inputs)·Wᵀ (+ bias, which may be null), W[32j + l, p] at panels + (j·inputs + p)·32 + l.</summary>
+    public static void Multiply(float* panels, int outputs, int inputs, float* x, int rows, float* y, float* bias)
     {
-        Product product = new() { Level = Simd.Level, Panels = panels, Inputs = inputs, Outputs = outputs, X = x, Rows = rows, Y = y, Accumulate = accumulate };
+        Product product = new() { Level = Simd.Level, Panels = panels, Inputs = inputs, Outputs = outputs, X = x, Rows = rows, Y = y, Bias = bias };
         int threads = CpuThreads.AreWorth((double)outputs * inputs * 8 / Rate) ? CpuThreads.Count : 1;
         product.Parts = PanelStreams.Parts(product.PanelCount, threads);
         CpuThreads.Run(product.Parts, product, static (p, part) => p.Compute(part));
@@ -35,7 +35,7 @@ internal static unsafe class FloatPanelRows
         public float* X;
         public int Rows;
         public float* Y;
-        public bool Accumulate;
+        public float* Bias;
         public int Parts;
 
         public readonly int PanelCount => (Outputs + Width - 1) / Width;
@@ -49,7 +49,7 @@ internal static unsafe class FloatPanelRows
             for (int panel = PanelStreams.FirstPanel(part, Parts, PanelCount), together; panel < end; panel += together)
             {
                 together = PanelStreams.Together(end - panel);
-                y.Begin(panel, together, sums, Accumulate);
+                y.Begin(panel, together, sums, Bias);
                 Walk(panel, together, sums);
                 y.End(panel, together, sums);
             }

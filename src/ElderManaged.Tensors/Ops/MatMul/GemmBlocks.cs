@@ -110,9 +110,9 @@ internal static unsafe class GemmBlocks
         }
     }
 
-    /// <summary>C (m, n) ← A·B (+ C) with B packed whole: panel j (32 columns, k rows) at panels + j·k·32.</summary>
+    /// <summary>C (m, n) ← A·B (+ C, or + a bias for each column) with B packed whole: panel j (32 columns, k rows) at panels + j·k·32.</summary>
     public static void MultiplyPacked(
-        float* a, nint aRow, nint aCol, float* panels, float* c, nint ldc, int m, int n, int k, bool accumulate, in WantedNext next = default)
+        float* a, nint aRow, nint aCol, float* panels, float* c, nint ldc, int m, int n, int k, bool accumulate, float* bias = null, in WantedNext next = default)
     {
         Block work = new()
         {
@@ -131,7 +131,8 @@ internal static unsafe class GemmBlocks
 
             // Few rows: B is read once whatever the order, so each panel runs through in one go.
             Slice = m <= GemmKernels.MaxRows ? k : SliceOf(Simd.Level, k),
-            Accumulate = accumulate,
+            Accumulate = accumulate || bias != null,
+            Bias = bias,
             Alpha = 1f,
             Next = next,
         };
@@ -177,6 +178,7 @@ internal static unsafe class GemmBlocks
         public int Slice;
         public int Readable;    // rows of a plain B whose last panel can be read in full width
         public bool Accumulate;
+        public float* Bias;     // where Accumulate, every row of C begins with it; null: with what is there
         public float Alpha;
         public WantedNext Next;
         public int Panels;
@@ -228,6 +230,7 @@ internal static unsafe class GemmBlocks
             slice.Depth = Math.Min(Slice, (p0 < Readable ? Readable : Depth) - p0);
             slice.Readable = Math.Max(0, Readable - p0);
             slice.Accumulate = Accumulate || p0 > 0;
+            slice.Bias = p0 > 0 ? null : Bias;
             return slice;
         }
 
@@ -317,6 +320,7 @@ internal static unsafe class GemmBlocks
                     for (int right = panel; right < lastPanel; right++)
                     {
                         tile.B = B + (right * BPanel);
+                        tile.Bias = BiasOf(right);
                         tile.Ahead = tile.B;
                         FetchRows(tile.C + PanelWidth, height);
                         Tile(height, Math.Min(PanelWidth, Columns - (right * PanelWidth)), &tile);
@@ -334,6 +338,7 @@ internal static unsafe class GemmBlocks
                 for (; panel + Together <= lastPanel && (panel + Together) * PanelWidth <= Columns; panel += Together)
                 {
                     tile.C = C + (i0 * Ldc) + (panel * PanelWidth);
+                    tile.Bias = BiasOf(panel);
                     WalkTogether(&tile, a, rows, packA, B + (panel * BPanel), strips);
                 }
             }
@@ -363,6 +368,7 @@ internal static unsafe class GemmBlocks
                 }
 
                 nint share = tile.AheadStep * Depth;
+                tile.Bias = BiasOf(panel);
                 tile.C = C + (i0 * Ldc) + (panel * PanelWidth);
                 for (int i = 0; i < rows;)
                 {
@@ -384,6 +390,7 @@ internal static unsafe class GemmBlocks
         private readonly void WalkTogether(TileWork* tile, float* a, int rows, bool packed, float* b, int strips)
         {
             float* c = tile->C;
+            float* bias = tile->Bias;
             tile->BRow = BRow;
             tile->AheadApart = BPanel - 16;
             tile->AheadStep = (16 + strips - 1) / strips;
@@ -397,6 +404,7 @@ internal static unsafe class GemmBlocks
                 {
                     int share = panel % 2 * strips;
                     tile->C = c + (panel * PanelWidth);
+                    tile->Bias = bias == null || k > 0 ? null : bias + (panel * PanelWidth);
                     for (int i = 0; i < rows;)
                     {
                         int height = GemmKernels.KernelRows(Level, rows - i);
@@ -415,6 +423,8 @@ internal static unsafe class GemmBlocks
             tile->Accumulate = Accumulate;
             tile->AheadApart = 0;
         }
+
+        private readonly float* BiasOf(int panel) => Bias == null ? null : Bias + (panel * PanelWidth);
 
         // Column parts differ by at most one panel.
         private readonly int PanelOf(int columnPart) => (int)((long)columnPart * Panels / ColumnParts);
@@ -462,10 +472,12 @@ internal static unsafe class GemmBlocks
             float* c = tile->C;
             for (int i = 0; Accumulate && i < height; i++)
             {
-                new Span<float>(c + (i * Ldc), columns).CopyTo(new Span<float>(copy + (i * PanelWidth), columns));
+                float* start = tile->Bias != null ? tile->Bias : c + (i * Ldc);
+                new Span<float>(start, columns).CopyTo(new Span<float>(copy + (i * PanelWidth), columns));
             }
 
             TileWork onCopy = *tile;
+            onCopy.Bias = null;
             onCopy.C = copy;
             onCopy.Ldc = PanelWidth;
             GemmKernels.Tile(Level, height, columns, &onCopy);

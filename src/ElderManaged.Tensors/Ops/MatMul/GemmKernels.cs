@@ -78,6 +78,7 @@ internal static unsafe class GemmKernels
         float* a = work->A;
         float* b = work->B;
         float* c = work->C;
+        float* bias = work->Bias;
         float* ahead = work->Ahead;
         nint aheadStep = work->AheadStep;
         for (int i = 0; i < rows; i += tallest)
@@ -88,6 +89,7 @@ internal static unsafe class GemmKernels
             {
                 work->B = b + j;
                 work->C = c + (i * work->Ldc) + j;
+                work->Bias = bias == null ? null : bias + j;
                 if (columns - j > L.Width)
                 {
                     GemmTile.Double<L, V>(height, work);
@@ -105,6 +107,7 @@ internal static unsafe class GemmKernels
         work->A = a;
         work->B = b;
         work->C = c;
+        work->Bias = bias;
         work->Ahead = ahead;
         work->AheadStep = aheadStep;
     }

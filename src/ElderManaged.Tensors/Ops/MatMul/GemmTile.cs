@@ -23,7 +23,10 @@ internal unsafe struct TileWork
 
     public nint Depth;
     public nint Pieces;
+
+    /// <summary>Whether the sums begin with C, or with <see cref="Bias"/> in every row where that is not null; else with zero.</summary>
     public bool Accumulate;
+    public float* Bias;
 
     /// <summary>Memory that will be wanted soon: fetched while the kernel computes, AheadStep floats further at each k, AheadPiece at the end of each piece.</summary>
     public float* Ahead;
@@ -116,8 +119,8 @@ internal static unsafe class GemmTile
         V l11 = zero, r11 = zero;
         if (w->Accumulate)
         {
-            float* c = w->C;
-            nint ldc = w->Ldc;
+            float* c = w->Bias != null ? w->Bias : w->C;
+            nint ldc = w->Bias != null ? 0 : w->Ldc;
             l0 = L.Load(c); r0 = L.Load(c + L.Width);
             if (H.Rows > 1) { c += ldc; l1 = L.Load(c); r1 = L.Load(c + L.Width); }
             if (H.Rows > 2) { c += ldc; l2 = L.Load(c); r2 = L.Load(c + L.Width); }
@@ -217,8 +220,8 @@ internal static unsafe class GemmTile
         V s11 = zero;
         if (w->Accumulate)
         {
-            float* c = w->C;
-            nint ldc = w->Ldc;
+            float* c = w->Bias != null ? w->Bias : w->C;
+            nint ldc = w->Bias != null ? 0 : w->Ldc;
             s0 = L.Load(c);
             if (H.Rows > 1) { c += ldc; s1 = L.Load(c); }
             if (H.Rows > 2) { c += ldc; s2 = L.Load(c); }

@@ -21,15 +21,15 @@ internal readonly unsafe struct PanelSums
         _width = width;
     }
 
-    /// <summary>The sums begin with y, or with zero.</summary>
-    public void Begin(int panel, int count, float* sums, bool accumulate)
+    /// <summary>The sums of every row begin with the bias, one float for each output, or with zero if it is null.</summary>
+    public void Begin(int panel, int count, float* sums, float* bias)
     {
         new Span<float>(sums, count * _rows * _width).Clear();
-        for (int i = panel; accumulate && i < panel + count; i++)
+        for (int i = panel; bias != null && i < panel + count; i++)
         {
             for (int row = 0; row < _rows; row++, sums += _width)
             {
-                Y(i, row).CopyTo(new Span<float>(sums, _width));
+                Columns(bias, i).CopyTo(new Span<float>(sums, _width));
             }
         }
     }
@@ -41,15 +41,16 @@ internal readonly unsafe struct PanelSums
         {
             for (int row = 0; row < _rows; row++, sums += _width)
             {
-                Span<float> y = Y(i, row);
+                Span<float> y = Columns(_y + (row * (nint)_outputs), i);
                 new Span<float>(sums, y.Length).CopyTo(y);
             }
         }
     }
 
-    private Span<float> Y(int panel, int row)
+    // Those of a row that belong to a panel.
+    private Span<float> Columns(float* row, int panel)
     {
         int first = panel * _width;
-        return new(_y + (row * (nint)_outputs) + first, Math.Min(_width, _outputs - first));
+        return new(row + first, Math.Min(_width, _outputs - first));
     }
 }
