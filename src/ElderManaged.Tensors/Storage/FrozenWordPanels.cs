@@ -81,12 +81,7 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
 
     public override void CopyRow(int outFeature, Span<float> row)
     {
-        byte* panel = Panel(outFeature / Lanes);
-        for (int k = 0; k < row.Length; k++)
-        {
-            row[k] = _layout.Value(panel, outFeature % Lanes, k);
-        }
-
+        _layout.CopyTo(Panel(outFeature / Lanes), outFeature % Lanes, row);
         GC.KeepAlive(this);
     }
 

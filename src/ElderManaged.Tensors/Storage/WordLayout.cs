@@ -28,6 +28,7 @@ internal readonly unsafe struct WordLayout
         _bits = bits;
         _scaling = scaling;
         _codeOffset = codeOffset;
+        InWord = 32 / bits;
         GroupLength = groupLength;
         ScaleBytes = Lanes * scaling switch
         {
@@ -45,7 +46,7 @@ internal readonly unsafe struct WordLayout
     public int ScaleBytes { get; }
 
     /// <summary>Numbers in a word.</summary>
-    public int InWord => 32 / _bits;
+    public int InWord { get; }
 
     public static WordLayout Of(StoredNumbers numbers) => numbers switch
     {
@@ -81,21 +82,53 @@ internal readonly unsafe struct WordLayout
     /// <summary>The number itself.</summary>
     public float Value(byte* panel, int lane, int k)
     {
-        uint code = (*Word(panel, lane, k) >> Shift(k)) & (uint)((1L << _bits) - 1);
-        if (GroupLength == 0)
+        (float scale, float minimum) = Scale(panel, lane, k);
+        return Value(*Word(panel, lane, k) >> Shift(k), scale, minimum);
+    }
+
+    /// <summary>All numbers of a lane.</summary>
+    public void CopyTo(byte* panel, int lane, Span<float> numbers)
+    {
+        int group = GroupLength == 0 ? numbers.Length : GroupLength;
+        for (int start = 0; start < numbers.Length; start += group)
         {
-            return _numbers == StoredNumbers.Float16 ? (float)BitConverter.UInt16BitsToHalf((ushort)code) : BitConverter.UInt32BitsToSingle(code << 16);
+            (float scale, float minimum) = Scale(panel, lane, start);
+            uint* word = Word(panel, lane, start);
+            Span<float> target = numbers.Slice(start, Math.Min(group, numbers.Length - start));
+            for (int k = 0; k < target.Length; k += InWord, word += Lanes)
+            {
+                for (int i = k; i < Math.Min(k + InWord, target.Length); i++)
+                {
+                    target[i] = Value(*word >> Shift(i), scale, minimum);
+                }
+            }
+        }
+    }
+
+    // From the lowest bits of a word.
+    private float Value(uint word, float scale, float minimum)
+    {
+        uint code = word & (uint)((1L << _bits) - 1);
+        return GroupLength > 0 ? MathF.FusedMultiplyAdd(scale, (int)code + _codeOffset, minimum)
+            : _numbers == StoredNumbers.Float16 ? (float)BitConverter.UInt16BitsToHalf((ushort)code)
+            : BitConverter.UInt32BitsToSingle(code << 16);
+    }
+
+    private (float Scale, float Minimum) Scale(byte* panel, int lane, int k)
+    {
+        if (_scaling == Scaling.None)
+        {
+            return default;
         }
 
         byte* group = panel + Offset(k / GroupLength * GroupLength);
-        (float scale, float minimum) = _scaling switch
+        return _scaling switch
         {
             Scaling.Half => (HalfAt(group, lane), 0f),
             Scaling.HalfAndMinimum => (HalfAt(group, lane), HalfAt(group + (Lanes * 2), lane)),
             Scaling.Single => (((float*)group)[lane], 0f),
             _ => (((float*)group)[lane], ((float*)group)[Lanes + lane]),
         };
-        return MathF.FusedMultiplyAdd(scale, (int)code + _codeOffset, minimum);
     }
 
     /// <summary>Puts one lane's group in place: its codes as <see cref="StoredBlocks.Split"/> gives them, its scale and minimum.</summary>
@@ -150,7 +183,7 @@ internal readonly unsafe struct WordLayout
     };
 
     // Of four bytes the first is the second: it then needs no shift to become part of a mantissa.
-    private int Shift(int k) => _bits == 8 ? (k + 1) % 4 * 8 : k % InWord * _bits;
+    private int Shift(int k) => _bits == 8 ? ((k + 1) & 3) * 8 : (k & (InWord - 1)) * _bits;
 
     private static float HalfAt(byte* scales, int lane) => (float)BitConverter.UInt16BitsToHalf(*HalfPlace(scales, lane));
 

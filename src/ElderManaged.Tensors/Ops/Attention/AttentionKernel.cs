@@ -9,6 +9,9 @@ internal static unsafe class AttentionKernel
     // About so many pairs of positions and columns a thread does in a microsecond, both products and the softmax; a third of it backward.
     private const double PairsInMicrosecond = 24_000;
 
+    // And it reads about so many numbers of earlier positions, which lie in memory: more time than computing with them takes a single row.
+    private const double PastNumbersInMicrosecond = 3_500;
+
     // Into so many batches parts are divided for each thread: sequences differ in length, so what is left must be small enough to share.
     private const int BatchesOfThread = 12;
 
@@ -18,7 +21,7 @@ internal static unsafe class AttentionKernel
     public static void Forward(in AttentionState state)
     {
         int parts = state.Layout.Count * state.KvHeads;
-        bool threads = CpuThreads.AreWorth(Pairs(state) / PairsInMicrosecond);
+        bool threads = CpuThreads.AreWorth(Math.Max(Pairs(state) / PairsInMicrosecond, PastNumbers(state) / PastNumbersInMicrosecond));
         int longest = 0;
         foreach (int length in state.Layout.Lengths)
         {
@@ -54,6 +57,18 @@ internal static unsafe class AttentionKernel
         }
 
         return (double)pairs * state.QueryStride;
+    }
+
+    // Of keys and values.
+    private static double PastNumbers(in AttentionState state)
+    {
+        long positions = 0;
+        foreach (int past in state.Layout.Past)
+        {
+            positions += past;
+        }
+
+        return 2.0 * positions * state.KeyStride;
     }
 
     // Handing out parts costs a little each time, and a head's neighbour is fetched ahead: threads take several at a time.

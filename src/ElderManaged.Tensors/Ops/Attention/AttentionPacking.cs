@@ -65,22 +65,22 @@ internal static unsafe class AttentionPacking
         Rows(slice.OwnKeys, slice.KeyStride, slice.Width, slice.Length, target + ((nint)slice.Past * Panel), plane);
     }
 
-    /// <summary>Rows <paramref name="width"/> apart written into the panels [width, 32] of positions from <paramref name="at"/> on.</summary>
-    public static void AppendTurned(float* source, int width, int count, float* panels, int at)
+    /// <summary>Some columns of rows <paramref name="width"/> apart written into the panels [width, 32] of positions from <paramref name="at"/> on.</summary>
+    public static void AppendTurned(float* source, int width, int firstColumn, int endColumn, int count, float* panels, int at)
     {
         for (int done = 0; done < count;)
         {
             int position = at + done;
+            float* row = source + ((long)done * width);
             float* target = panels + ((long)(position & -Panel) * width) + (position % Panel);
             if (Avx512F.IsSupported && position % 16 == 0 && count - done >= 16)
             {
-                Turn16(source + ((long)done * width), width, width, target);
+                Turn16(row + firstColumn, width, endColumn - firstColumn, target + ((nint)firstColumn * Panel));
                 done += 16;
                 continue;
             }
 
-            float* row = source + ((long)done * width);
-            for (int c = 0; c < width; c++)
+            for (int c = firstColumn; c < endColumn; c++)
             {
                 target[(nint)c * Panel] = row[c];
             }

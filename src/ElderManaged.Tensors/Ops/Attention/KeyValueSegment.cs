@@ -37,6 +37,9 @@ public sealed unsafe class KeyValueSegment
     // Behind the values: kernels read whole registers.
     private const int Margin = 32;
 
+    // Each number of a key goes to a cache line of its own.
+    private const double KeysInMicrosecond = 150;
+
     private readonly Lock moving = new();
     private KeyValueRows? there; // the positions on a device
     private int here; // how many positions the host holds
@@ -234,7 +237,10 @@ public sealed unsafe class KeyValueSegment
         newValues.CopyTo(new Span<float>(Rows + ((long)here * Width), newValues.Length));
         fixed (float* rows = newKeys)
         {
-            AttentionPacking.AppendTurned(rows, Width, count, Panels, here);
+            // As many parts as threads: they go to those that have just read the same columns of the panels, which have them in their caches.
+            int parts = CpuThreads.AreWorth(newKeys.Length / KeysInMicrosecond) ? CpuThreads.Count : 1;
+            Turning turning = new() { Rows = rows, Width = Width, Count = count, Panels = Panels, At = here, Parts = parts };
+            CpuThreads.Run(parts, turning, static (t, part) => t.Run(part));
         }
 
         here += count;
@@ -284,5 +290,21 @@ public sealed unsafe class KeyValueSegment
         {
             throw new ArgumentOutOfRangeException(nameof(position), $"KeyValueSegment: position {position}, column {column} of {Length} positions of width {Width}.");
         }
+    }
+
+    // Rows of keys on their way into the panels.
+    private struct Turning
+    {
+        public float* Rows;
+        public int Width;
+        public int Count;
+        public float* Panels;
+        public int At;
+        public int Parts;
+
+        public readonly void Run(int part) => AttentionPacking.AppendTurned(Rows, Width, Column(part), Column(part + 1), Count, Panels, At);
+
+        // Whole lines of a row, so that heads stay together.
+        private readonly int Column(int part) => part == Parts ? Width : (int)((long)Width * part / Parts) & -16;
     }
 }

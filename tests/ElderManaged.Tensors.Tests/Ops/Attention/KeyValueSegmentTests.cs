@@ -2,6 +2,7 @@ using ElderManaged.Testing;
 
 namespace ElderManaged.Tensors.Tests;
 
+[Collection(CpuThreadsCollection.Name)]
 public sealed class KeyValueSegmentTests
 {
     // Pieces that begin and end inside panels and at their borders, with and without room from the start.
@@ -21,6 +22,30 @@ public sealed class KeyValueSegmentTests
             segment.Append(keys.AsSpan(done * width, count * width), values.AsSpan(done * width, count * width));
             done += count;
             AssertHolds(segment, done, keys, values);
+        }
+    }
+
+    // So many numbers that threads share them; columns do not divide evenly.
+    [Fact]
+    public void ManyThreadsAppendWhatOneAppends()
+    {
+        const int Width = 1010;
+        (float[] keys, float[] values) = Rows(Width, 60);
+        int before = CpuThreads.Count;
+        try
+        {
+            foreach (int threads in new[] { 1, 2, 3 })
+            {
+                CpuThreads.Count = threads;
+                KeyValueSegment segment = new(Width);
+                segment.Append(keys.AsSpan(0, 9 * Width), values.AsSpan(0, 9 * Width));
+                segment.Append(keys.AsSpan(9 * Width, 51 * Width), values.AsSpan(9 * Width, 51 * Width));
+                AssertHolds(segment, 60, keys, values);
+            }
+        }
+        finally
+        {
+            CpuThreads.Count = before;
         }
     }
 
