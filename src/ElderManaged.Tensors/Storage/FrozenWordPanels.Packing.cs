@@ -160,6 +160,11 @@ internal sealed unsafe partial class FrozenWordPanels
                     {
                         _special[output / Lanes] = true;
                     }
+
+                    if (_numbers == StoredNumbers.Q4_1 && !HighNibbleCodes.IsExact(scales[i / group], minima[i / group]))
+                    {
+                        _rounded[output / Lanes] = true;
+                    }
                 }
             }
         }

@@ -32,6 +32,9 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
     // Panels with an infinite or undefined float16 take the plain decoding, which knows them.
     private readonly bool[] _special;
 
+    // Panels that do not take the fastest decoding, because it would round some weight twice (see HighNibbleCodes).
+    private readonly bool[] _rounded;
+
     public FrozenWordPanels(StoredNumbers numbers, int outFeatures, int inFeatures)
         : base(outFeatures, inFeatures)
     {
@@ -40,6 +43,7 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
         _panelBytes = _layout.Offset(inFeatures + (_layout.GroupLength == 0 ? inFeatures % 2 : 0));
         int panels = (outFeatures + Lanes - 1) / Lanes;
         _special = new bool[panels];
+        _rounded = new bool[panels];
 
         // The loads of narrow codes reach up to three bytes beyond their words.
         _words = new AlignedBuffer((panels * (long)_panelBytes / sizeof(float)) + 16);
@@ -128,10 +132,10 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
     // Some panels from one on, in blocks: each adds to its sums, rows times 64 of y, or those of the inputs of dx.
     private void Walk(in Product work, int panel, int together, int firstInput, int inputs, float* sums)
     {
-        float* minima = stackalloc float[Lanes + PanelStreams.InLine];
+        float* minima = stackalloc float[(2 * Lanes) + PanelStreams.InLine];
         nint rowsOfPanel = (nint)work.Rows * Lanes;
         WordWork piece = new() { Rows = work.Rows, FromRow = InFeatures, Minima = PanelStreams.FirstInLine(minima) };
-        var kernel = work.Back ? WordDispatch.AddBack(work.Level, _numbers) : WordDispatch.Multiply(work.Level, _numbers);
+        var kernel = work.Back ? WordDispatch.AddBack(work.Level, _numbers, !_rounded[panel]) : WordDispatch.Multiply(work.Level, _numbers, !_rounded[panel]);
         int unit = _layout.GroupLength == 0 ? _layout.InWord : _layout.GroupLength;
         nint unitBytes = _layout.Offset(unit);
         int units = (inputs + unit - 1) / unit;
@@ -158,11 +162,11 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
         }
     }
 
-    // How many panels from one on have finite numbers only; at most as many as are walked together.
+    // How many panels from one on have finite numbers only, and take the same decoding; at most as many as are walked together.
     private int OrdinaryFrom(int panel, int end)
     {
         int count = 1;
-        while (count < PanelStreams.Most && panel + count < end && !_special[panel + count])
+        while (count < PanelStreams.Most && panel + count < end && !_special[panel + count] && _rounded[panel + count] == _rounded[panel])
         {
             count++;
         }
@@ -220,7 +224,7 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
         }
 
         _layout.Groups(depth, out nint groups, out int groupLength);
-        WordDispatch.Unpack(level, _numbers)(words + _layout.Offset(k), groups, groupLength, depth, target);
+        WordDispatch.Unpack(level, _numbers, !_rounded[panel])(words + _layout.Offset(k), groups, groupLength, depth, target);
     }
 
     private struct Product

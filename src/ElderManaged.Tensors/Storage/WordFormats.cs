@@ -9,26 +9,29 @@ namespace ElderManaged.Tensors;
 //   word:   16 bits  [k, k+1]     8 bits  [k+3, k, k+1, k+2]     4 bits  [k … k+7]       (from the lowest bits up)
 //
 // A format says how a word becomes weights, w = fma(scale, code, minimum), two consecutive k at a time, in registers of any width.
+// Words are loaded from up to three bytes before and behind their own address.
 
 /// <summary>How a word becomes codes.</summary>
-internal interface IWordCodes
+internal unsafe interface IWordCodes
 {
     /// <summary>Numbers in a word.</summary>
     static abstract int InWord { get; }
 
-    /// <summary>The first two codes of each word as floats.</summary>
-    /// <param name="words">A register of words.</param>
-    /// <param name="first">Code of the even k.</param>
-    /// <param name="second">Code of the odd k.</param>
-    static abstract void Pair<L, B, V>(V words, out V first, out V second)
+    /// <summary>Two codes of each word as floats; some formats add a number to each, see <see cref="Minima"/>.</summary>
+    /// <param name="words">The address of a register of words. A code in another byte is brought into place by loading from an address
+    /// beside it, which costs less than a shift: multipliers do shifts too.</param>
+    /// <param name="k">The first code's number in its word, even.</param>
+    /// <param name="first">Code k.</param>
+    /// <param name="second">Code k + 1.</param>
+    static abstract void Pair<L, B, V>(byte* words, int k, out V first, out V second)
         where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>
         where V : struct;
 
-    /// <summary>The words with their next two codes where the first two were. Kernels loop over pairs: unrolled, they outgrow what the JIT optimizes.</summary>
-    static abstract V Next<B, V>(V words)
-        where B : struct, IWordLanes<V>
-        where V : struct;
+    /// <summary>What takes the minimum's place: less the scale times what codes have too much.</summary>
+    static virtual void Minima<L, V>(V scale, V minimum, out V ofFirst, out V ofSecond)
+        where L : struct, ILanes<V>
+        where V : struct => ofFirst = ofSecond = minimum;
 }
 
 /// <summary>How the scales and minima of a group lie before its words.</summary>
@@ -82,113 +85,159 @@ internal static class HalfBits
 }
 
 /// <summary>Two float16 in a word.</summary>
-internal readonly struct Float16Codes : IWordCodes
+internal readonly unsafe struct Float16Codes : IWordCodes
 {
     public static int InWord => 2;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Pair<L, B, V>(V words, out V first, out V second)
+    public static void Pair<L, B, V>(byte* words, int k, out V first, out V second)
         where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>
         where V : struct
     {
-        first = HalfBits.Upper<L, B, V>(B.ShiftLeft(words, 16));
-        second = HalfBits.Upper<L, B, V>(words);
+        V two = B.Load(words);
+        first = HalfBits.Upper<L, B, V>(B.ShiftLeft(two, 16));
+        second = HalfBits.Upper<L, B, V>(two);
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Next<B, V>(V words)
-        where B : struct, IWordLanes<V>
-        where V : struct => words;
 }
 
 /// <summary>Two bfloat16 in a word.</summary>
-internal readonly struct BFloat16Codes : IWordCodes
+internal readonly unsafe struct BFloat16Codes : IWordCodes
 {
     public static int InWord => 2;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Pair<L, B, V>(V words, out V first, out V second)
+    public static void Pair<L, B, V>(byte* words, int k, out V first, out V second)
         where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>
         where V : struct
     {
-        first = B.ShiftLeft(words, 16);
-        second = B.And(words, 0xFFFF_0000);
+        V two = B.Load(words);
+        first = B.ShiftLeft(two, 16);
+        second = B.And(two, 0xFFFF_0000);
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Next<B, V>(V words)
-        where B : struct, IWordLanes<V>
-        where V : struct => words;
 }
 
 /// <summary>
 /// Four bytes q + 128 in a word, as 1 + (q + 128)·2⁻¹⁵: a byte becomes such a float by laying it into the mantissa of 1, at bits
 /// 8…15. (There its product with a float16 scale is exact; further down it would not be.)
 /// </summary>
-internal readonly struct MantissaByteCodes : IWordCodes
+internal readonly unsafe struct MantissaByteCodes : IWordCodes
 {
     public static int InWord => 4;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Pair<L, B, V>(V words, out V first, out V second)
+    public static void Pair<L, B, V>(byte* words, int k, out V first, out V second)
         where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>
         where V : struct
     {
-        first = B.AndOr(words, 0xFF00, 0x3F80_0000);
-        second = B.AndOr(B.ShiftRight(words, 8), 0xFF00, 0x3F80_0000);
+        first = B.AndOr(B.Load(words + k), 0xFF00, 0x3F80_0000);
+        second = B.AndOr(B.Load(words + 1 - k), 0xFF00, 0x3F80_0000);
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Next<B, V>(V words)
-        where B : struct, IWordLanes<V>
-        where V : struct => B.SwapHalves(words);
 }
 
 /// <summary>Four bytes q + 128 in a word, as q.</summary>
-internal readonly struct ByteCodes : IWordCodes
+internal readonly unsafe struct ByteCodes : IWordCodes
 {
     public static int InWord => 4;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Pair<L, B, V>(V words, out V first, out V second)
+    public static void Pair<L, B, V>(byte* words, int k, out V first, out V second)
         where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>
         where V : struct
     {
         // 2¹⁵ + (q + 128) in units of one: bits 8…15 of the mantissa of 2¹⁵ count 1 each.
         V zero = L.Broadcast(32768f + 128f);
-        first = L.Subtract(B.AndOr(words, 0xFF00, 0x4700_0000), zero);
-        second = L.Subtract(B.AndOr(B.ShiftRight(words, 8), 0xFF00, 0x4700_0000), zero);
+        first = L.Subtract(B.AndOr(B.Load(words + k), 0xFF00, 0x4700_0000), zero);
+        second = L.Subtract(B.AndOr(B.Load(words + 1 - k), 0xFF00, 0x4700_0000), zero);
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Next<B, V>(V words)
-        where B : struct, IWordLanes<V>
-        where V : struct => B.SwapHalves(words);
 }
 
 /// <summary>Eight codes 0 … 15 in a word.</summary>
-internal readonly struct NibbleCodes : IWordCodes
+internal readonly unsafe struct NibbleCodes : IWordCodes
 {
     public static int InWord => 8;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Pair<L, B, V>(V words, out V first, out V second)
+    public static void Pair<L, B, V>(byte* words, int k, out V first, out V second)
         where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>
         where V : struct
     {
-        first = B.LowNibbles(words);
-        second = B.LowNibbles(B.ShiftRight(words, 4));
+        V two = B.Load(words + (k / 2));
+        first = B.LowNibbles(two);
+        second = B.LowNibbles(B.ShiftRight(two, 4));
+    }
+}
+
+/// <summary>
+/// Eight codes 0 … 15 in a word, as 2¹⁵ + code and 2¹¹ + code: laid into the mantissas of these two, at bits 8…11 and 12…15, where both
+/// nibbles of a byte are at once.
+/// </summary>
+/// <remarks>For <see cref="CentredScales"/>: d·(code - 8) = d·(2¹⁵ + code) - d·(2¹⁵ + 8), all exact for a float16 d, so rounded never.</remarks>
+internal readonly unsafe struct MantissaNibbleCodes : IWordCodes
+{
+    public static int InWord => 8;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Pair<L, B, V>(byte* words, int k, out V first, out V second)
+        where L : struct, ILanes<V>
+        where B : struct, IWordLanes<V>
+        where V : struct
+    {
+        V two = B.Load(words + (k / 2) - 1);
+        first = B.AndOr(two, 0xF00, 0x4700_0000);
+        second = B.AndOr(two, 0xF000, 0x4500_0000);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Next<B, V>(V words)
+    public static void Minima<L, V>(V scale, V minimum, out V ofFirst, out V ofSecond)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        ofFirst = L.Fma(scale, L.Broadcast(-32768f), minimum);
+        ofSecond = L.Fma(scale, L.Broadcast(-2048f), minimum);
+    }
+}
+
+/// <summary>
+/// Eight codes 0 … 15 in a word, as 2⁷ + code and 2¹¹ + code: the even ones at bits 16…19 of a mantissa, the odd ones at 12…15.
+/// For <see cref="HalfScales"/> whose minimum less 2⁷ and 2¹¹ scales is exact, see <see cref="IsExact"/>: it seldom is not.
+/// </summary>
+internal readonly unsafe struct HighNibbleCodes : IWordCodes
+{
+    private const float Even = 128, Odd = 2048;
+
+    public static int InWord => 8;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Pair<L, B, V>(byte* words, int k, out V first, out V second)
+        where L : struct, ILanes<V>
         where B : struct, IWordLanes<V>
-        where V : struct => B.ShiftRight(words, 8);
+        where V : struct
+    {
+        first = B.AndOr(B.Load(words + (k / 2) - 2), 0xF_0000, 0x4300_0000);
+        second = B.AndOr(B.Load(words + (k / 2) - 1), 0xF000, 0x4500_0000);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Minima<L, V>(V scale, V minimum, out V ofFirst, out V ofSecond)
+        where L : struct, ILanes<V>
+        where V : struct
+    {
+        ofFirst = L.Fma(scale, L.Broadcast(-Even), minimum);
+        ofSecond = L.Fma(scale, L.Broadcast(-Odd), minimum);
+    }
+
+    /// <summary>Whether weights are rounded once, as scale·code + minimum is, and a zero has the same sign.</summary>
+    public static bool IsExact(float scale, float minimum)
+    {
+        // In double precision the differences of halves are exact.
+        double first = minimum - ((double)scale * Even), second = minimum - ((double)scale * Odd);
+        return (float)first == first && (float)second == second && (minimum != 0 || !float.IsNegative(minimum));
+    }
 }
 
 /// <summary>The codes are the weights.</summary>

@@ -33,18 +33,21 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
         lane = L.Width == WideSums.Chains ? 0 : lane;
         float* dy = work->From + lane;
         float* sums = work->Sums + lane;
+        LoadRow(dy, out V y00, out V y01, out V y02, out V y03);
+        V y10 = y00, y11 = y01, y12 = y02, y13 = y03;
+        if (H.Rows > 1) { LoadRow(dy + Lanes, out y10, out y11, out y12, out y13); }
         PanelStreams ahead = work->Ahead;
         int groupLength = work->GroupLength;
         byte* group = work->Group;
         for (nint groups = work->Groups; groups > 0; groups--)
         {
-            LoadScales(group, lane, WideSums.Chains, out V d0, out V d1, out V d2, out V d3, out V m0, out V m1, out V m2, out V m3);
+            LoadScales(group, lane, WideSums.Chains, out V d0, out V d1, out V d2, out V d3, out V e0, out V e1, out V e2, out V e3, out V o0, out V o1, out V o2, out V o3);
             FetchScales(ref ahead);
             byte* words = group + S.Bytes;
             for (int k = 0; k < groupLength; k += C.InWord)
             {
                 ahead.Fetch();
-                BackWord<H>(words + (lane * sizeof(uint)), d0, d1, d2, d3, m0, m1, m2, m3, dy, sums);
+                BackWord<H>(words + (lane * sizeof(uint)), d0, d1, d2, d3, e0, e1, e2, e3, o0, o1, o2, o3, y00, y01, y02, y03, y10, y11, y12, y13, dy, sums);
                 sums += C.InWord * H.Rows * WideSums.Chains;
                 words += Lanes * sizeof(uint);
             }
@@ -54,40 +57,43 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void BackWord<H>(byte* words, V d0, V d1, V d2, V d3, V m0, V m1, V m2, V m3, float* dy, float* sums)
+    private static void LoadRow(float* dy, out V y0, out V y1, out V y2, out V y3) => (y0, y1, y2, y3) =
+        (L.Load(dy), L.Load(dy + WideSums.Chains), L.Load(dy + (2 * WideSums.Chains)), L.Load(dy + (3 * WideSums.Chains)));
+
+    // dy of two rows stays in registers, of further ones it is loaded where it is used.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void BackWord<H>(
+        byte* words, V d0, V d1, V d2, V d3, V e0, V e1, V e2, V e3, V o0, V o1, V o2, V o3,
+        V y00, V y01, V y02, V y03, V y10, V y11, V y12, V y13, float* dy, float* sums)
         where H : struct, GemmTile.IHeight
     {
         const int next = WideSums.Chains * sizeof(uint);
-        V w0 = B.Load(words), w1 = B.Load(words + next), w2 = B.Load(words + (2 * next)), w3 = B.Load(words + (3 * next));
         for (int pair = 0; pair < C.InWord; pair += 2)
         {
-            Pair(w0, d0, m0, out V even0, out V odd0);
-            Pair(w1, d1, m1, out V even1, out V odd1);
-            Pair(w2, d2, m2, out V even2, out V odd2);
-            Pair(w3, d3, m3, out V even3, out V odd3);
-            BackRows<H>(even0, even1, even2, even3, dy, sums);
-            BackRows<H>(odd0, odd1, odd2, odd3, dy, sums + (H.Rows * WideSums.Chains));
+            Pair(words, pair, d0, e0, o0, out V even0, out V odd0);
+            Pair(words + next, pair, d1, e1, o1, out V even1, out V odd1);
+            Pair(words + (2 * next), pair, d2, e2, o2, out V even2, out V odd2);
+            Pair(words + (3 * next), pair, d3, e3, o3, out V even3, out V odd3);
+            BackRow(even0, even1, even2, even3, y00, y01, y02, y03, sums);
+            BackRow(odd0, odd1, odd2, odd3, y00, y01, y02, y03, sums + (H.Rows * WideSums.Chains));
+            if (H.Rows > 1)
+            {
+                BackRow(even0, even1, even2, even3, y10, y11, y12, y13, sums + WideSums.Chains);
+                BackRow(odd0, odd1, odd2, odd3, y10, y11, y12, y13, sums + ((H.Rows + 1) * WideSums.Chains));
+            }
+
+            for (int row = 2; row < H.Rows; row++)
+            {
+                LoadRow(dy + (row * Lanes), out V y0, out V y1, out V y2, out V y3);
+                BackRow(even0, even1, even2, even3, y0, y1, y2, y3, sums + (row * WideSums.Chains));
+                BackRow(odd0, odd1, odd2, odd3, y0, y1, y2, y3, sums + ((H.Rows + row) * WideSums.Chains));
+            }
+
             sums += 2 * H.Rows * WideSums.Chains;
-            (w0, w1, w2, w3) = (C.Next<B, V>(w0), C.Next<B, V>(w1), C.Next<B, V>(w2), C.Next<B, V>(w3));
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void BackRows<H>(V w0, V w1, V w2, V w3, float* dy, float* sums)
-        where H : struct, GemmTile.IHeight
-    {
-        BackRow(w0, w1, w2, w3, dy, sums);
-        if (H.Rows > 1) { BackRow(w0, w1, w2, w3, dy + Lanes, sums + WideSums.Chains); }
-        if (H.Rows > 2) { BackRow(w0, w1, w2, w3, dy + (2 * Lanes), sums + (2 * WideSums.Chains)); }
-        if (H.Rows > 3) { BackRow(w0, w1, w2, w3, dy + (3 * Lanes), sums + (3 * WideSums.Chains)); }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void BackRow(V w0, V w1, V w2, V w3, float* dy, float* sums)
-    {
-        V sum = L.Fma(L.Load(dy), w0, L.Load(sums));
-        sum = L.Fma(L.Load(dy + WideSums.Chains), w1, sum);
-        sum = L.Fma(L.Load(dy + (2 * WideSums.Chains)), w2, sum);
-        L.Store(sums, L.Fma(L.Load(dy + (3 * WideSums.Chains)), w3, sum));
-    }
+    private static void BackRow(V w0, V w1, V w2, V w3, V y0, V y1, V y2, V y3, float* sums) =>
+        L.Store(sums, L.Fma(y3, w3, L.Fma(y2, w2, L.Fma(y1, w1, L.Fma(y0, w0, L.Load(sums))))));
 }

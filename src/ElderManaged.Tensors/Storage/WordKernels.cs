@@ -70,18 +70,16 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
         {
             for (int lane = 0; lane < Lanes; lane += L.Width)
             {
-                S.Load<L, B, V>(group, lane, out V d, out V m);
+                LoadScale(group, lane, out V d, out V e, out V o);
                 byte* words = group + S.Bytes + (lane * sizeof(uint));
                 float* to = target + (lane / Half * panel) + (lane % Half) + (k0 * Half);
                 for (int k = 0; k < groupLength; k += C.InWord)
                 {
-                    V word = B.Load(words);
                     for (int pair = 0; pair < C.InWord; pair += 2)
                     {
-                        Pair(word, d, m, out V even, out V odd);
+                        Pair(words, pair, d, e, o, out V even, out V odd);
                         L.Store(to, even);
                         L.Store(k0 + k + pair + 1 < depth ? to + Half : beyond, odd);
-                        word = C.Next<B, V>(word);
                         to += 2 * Half;
                     }
 
@@ -110,24 +108,33 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Pair(V words, V d, V m, out V even, out V odd)
+    private static void Pair(byte* words, int k, V d, V e, V o, out V even, out V odd)
     {
-        C.Pair<L, B, V>(words, out even, out odd);
+        C.Pair<L, B, V>(words, k, out even, out odd);
         if (S.Bytes > 0)
         {
-            even = L.Fma(d, even, m);
-            odd = L.Fma(d, odd, m);
+            even = L.Fma(d, even, e);
+            odd = L.Fma(d, odd, o);
         }
     }
 
-    // Scales and minima of four registers of lanes, step lanes apart.
+    // The scale of a register of lanes, and the minima of its even and of its odd k.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void LoadScales(byte* group, int lane, int step, out V d0, out V d1, out V d2, out V d3, out V m0, out V m1, out V m2, out V m3)
+    private static void LoadScale(byte* group, int lane, out V d, out V e, out V o)
     {
-        S.Load<L, B, V>(group, lane, out d0, out m0);
-        S.Load<L, B, V>(group, lane + step, out d1, out m1);
-        S.Load<L, B, V>(group, lane + (2 * step), out d2, out m2);
-        S.Load<L, B, V>(group, lane + (3 * step), out d3, out m3);
+        S.Load<L, B, V>(group, lane, out d, out V m);
+        C.Minima<L, V>(d, m, out e, out o);
+    }
+
+    // Of four registers of lanes, step lanes apart.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void LoadScales(
+        byte* group, int lane, int step, out V d0, out V d1, out V d2, out V d3, out V e0, out V e1, out V e2, out V e3, out V o0, out V o1, out V o2, out V o3)
+    {
+        LoadScale(group, lane, out d0, out e0, out o0);
+        LoadScale(group, lane + step, out d1, out e1, out o1);
+        LoadScale(group, lane + (2 * step), out d2, out e2, out o2);
+        LoadScale(group, lane + (3 * step), out d3, out e3, out o3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -154,17 +161,15 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
         byte* group = work->Group;
         for (nint groups = work->Groups; groups > 0; groups--)
         {
-            LoadScales(group, lane, L.Width, out V d0, out V d1, out V d2, out V d3, out V m0, out V m1, out V m2, out V m3);
-            if (H.Rows > 2) { StoreFour(minima, m0, m1, m2, m3); }
+            LoadScales(group, lane, L.Width, out V d0, out V d1, out V d2, out V d3, out V e0, out V e1, out V e2, out V e3, out V o0, out V o1, out V o2, out V o3);
+            if (H.Rows > 2) { StoreFour(minima, e0, e1, e2, e3); StoreFour(minima + Lanes, o0, o1, o2, o3); }
             FetchScales(ref ahead);
             byte* words = group + S.Bytes + (lane * sizeof(uint));
             for (int k = 0; k < groupLength; k += C.InWord)
             {
                 ahead.Fetch();
-                AddWord<H>(words, d0, m0, minima, x, x1, x2, x3, ref s00, ref s10, ref s20, ref s30);
-                AddWord<H>(words + Next, d1, m1, minima + L.Width, x, x1, x2, x3, ref s01, ref s11, ref s21, ref s31);
-                AddWord<H>(words + (2 * Next), d2, m2, minima + (2 * L.Width), x, x1, x2, x3, ref s02, ref s12, ref s22, ref s32);
-                AddWord<H>(words + (3 * Next), d3, m3, minima + (3 * L.Width), x, x1, x2, x3, ref s03, ref s13, ref s23, ref s33);
+                AddWords<H>(words, d0, e0, o0, d1, e1, o1, minima, x, x1, x2, x3, ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31);
+                AddWords<H>(words + (2 * Next), d2, e2, o2, d3, e3, o3, minima + (2 * L.Width), x, x1, x2, x3, ref s02, ref s03, ref s12, ref s13, ref s22, ref s23, ref s32, ref s33);
                 x += C.InWord; x1 += C.InWord; x2 += C.InWord; x3 += C.InWord;
                 words += Lanes * sizeof(uint);
             }
@@ -178,25 +183,45 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
         if (H.Rows > 3) { StoreFour(y + (3 * Lanes), s30, s31, s32, s33); }
     }
 
-    // All k of one register of words. It is loaded here and not before: sums, scales and constants leave no register for it.
+    // All k of two registers of words, which share what is loaded of x. (The JIT unrolls no loop as long as this one; by hand it pays for four k.)
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddWord<H>(byte* from, V d, V m, float* minima, float* x0, float* x1, float* x2, float* x3, ref V s0, ref V s1, ref V s2, ref V s3)
+    private static void AddWords<H>(
+        byte* words, V dl, V el, V ol, V dr, V er, V or, float* minima, float* x0, float* x1, float* x2, float* x3,
+        ref V l0, ref V r0, ref V l1, ref V r1, ref V l2, ref V r2, ref V l3, ref V r3)
         where H : struct, GemmTile.IHeight
     {
-        V words = B.Load(from);
-        for (int k = 0; k < C.InWord; k += 2)
+        for (int k = 0; k < C.InWord; k += C.InWord == 4 ? 4 : 2)
         {
-            Pair(words, d, H.Rows > 2 ? L.Load(minima) : m, out V even, out V odd);
-            words = C.Next<B, V>(words);
-            s0 = AddPair(even, odd, x0 + k, s0);
-            if (H.Rows > 1) { s1 = AddPair(even, odd, x1 + k, s1); }
-            if (H.Rows > 2) { s2 = AddPair(even, odd, x2 + k, s2); }
-            if (H.Rows > 3) { s3 = AddPair(even, odd, x3 + k, s3); }
+            AddPairs<H>(words, k, dl, el, ol, dr, er, or, minima, x0, x1, x2, x3, ref l0, ref r0, ref l1, ref r1, ref l2, ref r2, ref l3, ref r3);
+            if (C.InWord == 4)
+            {
+                AddPairs<H>(words, k + 2, dl, el, ol, dr, er, or, minima, x0, x1, x2, x3, ref l0, ref r0, ref l1, ref r1, ref l2, ref r2, ref l3, ref r3);
+            }
         }
     }
 
+    // Two k. Words are loaded here and not before: sums, scales and constants leave no registers for them.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V AddPair(V even, V odd, float* x, V sum) => L.Fma(L.Broadcast(x[1]), odd, L.Fma(L.Broadcast(x[0]), even, sum));
+    private static void AddPairs<H>(
+        byte* words, int k, V dl, V el, V ol, V dr, V er, V or, float* minima, float* x0, float* x1, float* x2, float* x3,
+        ref V l0, ref V r0, ref V l1, ref V r1, ref V l2, ref V r2, ref V l3, ref V r3)
+        where H : struct, GemmTile.IHeight
+    {
+        Pair(words, k, dl, H.Rows > 2 ? L.Load(minima) : el, H.Rows > 2 ? L.Load(minima + Lanes) : ol, out V evenL, out V oddL);
+        Pair(words + Next, k, dr, H.Rows > 2 ? L.Load(minima + L.Width) : er, H.Rows > 2 ? L.Load(minima + Lanes + L.Width) : or, out V evenR, out V oddR);
+        AddRow(evenL, oddL, evenR, oddR, x0 + k, ref l0, ref r0);
+        if (H.Rows > 1) { AddRow(evenL, oddL, evenR, oddR, x1 + k, ref l1, ref r1); }
+        if (H.Rows > 2) { AddRow(evenL, oddL, evenR, oddR, x2 + k, ref l2, ref r2); }
+        if (H.Rows > 3) { AddRow(evenL, oddL, evenR, oddR, x3 + k, ref l3, ref r3); }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddRow(V evenL, V oddL, V evenR, V oddR, float* x, ref V left, ref V right)
+    {
+        V even = L.Broadcast(x[0]), odd = L.Broadcast(x[1]);
+        left = L.Fma(odd, oddL, L.Fma(even, evenL, left));
+        right = L.Fma(odd, oddR, L.Fma(even, evenR, right));
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void LoadFour(float* y, out V s0, out V s1, out V s2, out V s3) =>

@@ -1,4 +1,3 @@
-using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -17,9 +16,6 @@ internal unsafe interface IWordLanes<TVector>
 
     /// <summary>Zeros come in from the left.</summary>
     static abstract TVector ShiftRight(TVector words, int count);
-
-    /// <summary>The upper 16 bits of each word below the lower.</summary>
-    static abstract TVector SwapHalves(TVector words);
 
     static abstract TVector And(TVector words, uint mask);
 
@@ -48,9 +44,6 @@ internal readonly unsafe struct WordLanes512 : IWordLanes<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> ShiftRight(Vector512<float> words, int count) => Vector512.ShiftRightLogical(words.AsUInt32(), count).AsSingle();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> SwapHalves(Vector512<float> words) => Avx512F.RotateRight(words.AsUInt32(), 16).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> And(Vector512<float> words, uint mask) => (words.AsUInt32() & Vector512.Create(mask)).AsSingle();
@@ -88,9 +81,6 @@ internal readonly unsafe struct WordLanes256 : IWordLanes<Vector256<float>>
     public static Vector256<float> ShiftRight(Vector256<float> words, int count) => Vector256.ShiftRightLogical(words.AsUInt32(), count).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> SwapHalves(Vector256<float> words) => (Vector256.ShiftRightLogical(words.AsUInt32(), 16) | Vector256.ShiftLeft(words.AsUInt32(), 16)).AsSingle();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> And(Vector256<float> words, uint mask) => (words.AsUInt32() & Vector256.Create(mask)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -121,9 +111,6 @@ internal readonly unsafe struct WordLanes128 : IWordLanes<Vector128<float>>
     public static Vector128<float> ShiftRight(Vector128<float> words, int count) => Vector128.ShiftRightLogical(words.AsUInt32(), count).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> SwapHalves(Vector128<float> words) => (Vector128.ShiftRightLogical(words.AsUInt32(), 16) | Vector128.ShiftLeft(words.AsUInt32(), 16)).AsSingle();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> And(Vector128<float> words, uint mask) => (words.AsUInt32() & Vector128.Create(mask)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -152,9 +139,6 @@ internal readonly unsafe struct WordLanes1 : IWordLanes<float>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float ShiftRight(float words, int count) => Float(Bits(words) >> count);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float SwapHalves(float words) => Float(BitOperations.RotateRight(Bits(words), 16));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float And(float words, uint mask) => Float(Bits(words) & mask);

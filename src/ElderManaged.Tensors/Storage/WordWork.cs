@@ -24,7 +24,7 @@ internal unsafe struct WordWork
     /// <summary>Is added to: 64 outputs for each row, or the chains of <see cref="WideSums"/> of the first input.</summary>
     public float* Sums;
 
-    /// <summary>Room for the minima of a group, at the start of a cache line: with the sums of four rows they have no place in registers.</summary>
+    /// <summary>Room for the minima of a group, of even and of odd k, at the start of a cache line: with the sums of four rows they have no place in registers.</summary>
     public float* Minima;
 
     /// <summary>What is fetched meanwhile.</summary>

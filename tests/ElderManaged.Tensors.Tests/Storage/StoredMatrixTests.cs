@@ -266,6 +266,64 @@ public sealed class StoredMatrixTests
         }
     }
 
+    // Codes become weights by laying them into mantissas: exact for every scale, also for subnormal ones and zeros.
+    [Theory]
+    [InlineData(StoredNumbers.Q8_0)]
+    [InlineData(StoredNumbers.Q4_0)]
+    [InlineData(StoredNumbers.Q4_1)]
+    public void Every_finite_scale_passes_the_kernels_exactly(StoredNumbers numbers)
+    {
+        Half[] scales = [.. Enumerable.Range(0, 1 << 16).Select(i => BitConverter.UInt16BitsToHalf((ushort)i)).Where(Half.IsFinite)];
+        int inputs = numbers.BlockLength(), bytes = numbers.BlockBytes();
+        byte[] stored = Stored(numbers, scales.Length * inputs, 13);
+        Random random = new(14);
+        int exact = 0;
+        for (int o = 0; o < scales.Length; o++)
+        {
+            BinaryPrimitives.WriteHalfLittleEndian(stored.AsSpan(o * bytes), scales[o]);
+            if (numbers == StoredNumbers.Q4_1)
+            {
+                // Mostly minima as they arise, which take the fast decoding; every tenth panel has one that does not.
+                float minimum = (float)scales[o] * -(1 + (8 * random.NextSingle()));
+                Half m = o % 640 == 77 ? (Half)(minimum / 1000) : (Half)Math.Clamp(minimum, -65504, 65504);
+                BinaryPrimitives.WriteHalfLittleEndian(stored.AsSpan((o * bytes) + 2), m);
+                exact += HighNibbleCodes.IsExact((float)scales[o], (float)m) ? 1 : 0;
+            }
+        }
+
+        Assert.True(numbers != StoredNumbers.Q4_1 || (exact > 0.99 * scales.Length && exact < scales.Length));
+        float[] w = new float[scales.Length * inputs];
+        StoredBlocks.Dequantize(numbers, stored, w);
+        FrozenMatrix frozen = FrozenMatrix.FromStored(numbers, stored, scales.Length, inputs);
+        foreach (SimdLevel level in Enum.GetValues<SimdLevel>().Where(level => level <= Simd.Best))
+        {
+            using Simd.ForcedLevel forced = Simd.Force(level);
+            foreach (int rows in new[] { 1, 4 })
+            {
+                // Of a row of x only one input is not zero: y is that input's weight.
+                float[] y = new float[rows * scales.Length];
+                for (int k = 0; k < inputs; k += rows)
+                {
+                    float[] x = new float[rows * inputs];
+                    for (int row = 0; row < rows; row++)
+                    {
+                        x[(row * inputs) + k + row] = 1;
+                    }
+
+                    frozen.Multiply(x, rows, y);
+                    for (int i = 0; i < y.Length; i++)
+                    {
+                        int row = i / scales.Length, o = i % scales.Length;
+                        if (w[(o * inputs) + k + row] != y[i])
+                        {
+                            Assert.Fail($"{level}, scale {scales[o]}, input {k + row}: {y[i]} instead of {w[(o * inputs) + k + row]}.");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     [Theory]
     [InlineData(StoredNumbers.Float16)]
     [InlineData(StoredNumbers.BFloat16)]
