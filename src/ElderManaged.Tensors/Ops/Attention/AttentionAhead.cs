@@ -89,6 +89,17 @@ internal unsafe struct AttentionAhead
         }
     }
 
+    /// <summary>What each of some strips shall fetch, which have time for so many rows; or <paramref name="nothing"/>, an address that is near already.</summary>
+    public void Fetch(AheadRun* runs, int strips, nint rows, float* nothing)
+    {
+        for (int i = 0; i < strips; i++)
+        {
+            bool some = current < count;
+            runs[i].Step = some ? areas[current].Stride : 0;
+            runs[i].First = some ? Take(rows) : nothing;
+        }
+    }
+
     // The next rows, as many as a tile is deep: maybe fewer.
     private float* Take(nint depth)
     {

@@ -251,17 +251,17 @@ internal static unsafe class AttentionBackward
             for (int p = 0; p < slice.Past; p += Panel)
             {
                 AttentionTiles.Scores(
-                    Level, rows, Turned, Width, slice.PastKeys(p), 1, Panel, p, Math.Min(Panel, slice.Past - p), weights + (p * BlockRows), BlockRows, ref Ahead);
+                    Level, rows, Turned, Width, slice.PastKeys(p), 1, Panel, p, Math.Min(Panel, slice.Past - p), weights + (p * BlockRows), BlockRows, null, ref Ahead);
             }
 
-            AttentionTiles.Scores(Level, rows, Turned, Width, OwnKeys, OwnStride, 1, slice.Past, own, weights + (slice.Past * BlockRows), BlockRows, ref Ahead);
+            AttentionTiles.Scores(Level, rows, Turned, Width, OwnKeys, OwnStride, 1, slice.Past, own, weights + (slice.Past * BlockRows), BlockRows, null, ref Ahead);
             float* slopes = null;
             if (Slopes != null)
             {
                 slopes = Slopes + row;
                 AttentionPacking.Turned(dy, slice.QueryStride, Width, rows.Count, Turned);
-                AttentionTiles.Scores(Level, rows, Turned, Width, slice.PastValues, slice.KeyStride, 1, 0, slice.Past, slopes, BlockRows, ref Ahead);
-                AttentionTiles.Scores(Level, rows, Turned, Width, OwnValues, OwnStride, 1, slice.Past, own, slopes + (slice.Past * BlockRows), BlockRows, ref Ahead);
+                AttentionTiles.Scores(Level, rows, Turned, Width, slice.PastValues, slice.KeyStride, 1, 0, slice.Past, slopes, BlockRows, null, ref Ahead);
+                AttentionTiles.Scores(Level, rows, Turned, Width, OwnValues, OwnStride, 1, slice.Past, own, slopes + (slice.Past * BlockRows), BlockRows, null, ref Ahead);
             }
 
             AttentionSoftmax.Slopes(Level, weights, slopes, BlockRows, rows, end, state.Factor, Largest + row, Over + row, Means + row, state.Scale);

@@ -60,8 +60,8 @@ internal static unsafe class AttentionForward
                 work.Ahead.AddKeys(next, block++, blocks);
                 AttentionRows rows = new(end - first, slice.Past + first + 1);
                 nint at = part.At(first, head);
-                work.Score(slice, rows, q + at);
-                AttentionSoftmax.Weights(state.Level, work.Scores, Panel, rows, state.Factor, work.Largest, work.Over, work.Sums);
+                int known = work.Score(slice, rows, q + at);
+                AttentionSoftmax.Weights(state.Level, work.Scores, Panel, rows, state.Factor, known, work.Largest, work.Over, work.Sums);
                 if (state.Statistics is { } saved)
                 {
                     work.Save(rows.Count, saved.Pointer + ((((slice.Start + first) * state.Heads) + head) * 2), 2 * state.Heads);
@@ -142,12 +142,13 @@ internal static unsafe class AttentionForward
         public AttentionAhead Ahead;
         private int packed;         // own positions copied so far
 
-        public void Score(in AttentionSlice slice, in AttentionRows rows, float* q)
+        /// <summary>kᵀ·q. Of the first positions, as many as it says, the largest scores are found on the way.</summary>
+        public int Score(in AttentionSlice slice, in AttentionRows rows, float* q)
         {
             AttentionPacking.Turned(q, slice.QueryStride, Width, rows.Count, Queries);
             for (int p = 0; p < slice.Past; p += Panel)
             {
-                AttentionTiles.Scores(Level, rows, Queries, Width, slice.PastKeys(p), 1, Panel, p, Math.Min(Panel, slice.Past - p), Scores + (p * Panel), Panel, ref Ahead);
+                AttentionTiles.Scores(Level, rows, Queries, Width, slice.PastKeys(p), 1, Panel, p, Math.Min(Panel, slice.Past - p), Scores + (p * Panel), Panel, null, ref Ahead);
             }
 
             int own = rows.Seen(rows.Count - 1) - slice.Past;
@@ -158,7 +159,10 @@ internal static unsafe class AttentionForward
                 packed = own;
             }
 
-            AttentionTiles.Scores(Level, rows, Queries, Width, Keys, KeyStride, 1, slice.Past, own, Scores + (slice.Past * Panel), Panel, ref Ahead);
+            new Span<float>(Largest, Panel).Fill(float.NegativeInfinity);
+            int known = AttentionTiles.Scores(
+                Level, rows, Queries, Width, Keys, KeyStride, 1, slice.Past, own, Scores + (slice.Past * Panel), Panel, slice.Past == 0 ? Largest : null, ref Ahead);
+            return slice.Past == 0 ? known : 0;
         }
 
         public readonly void Save(int count, float* target, nint step)

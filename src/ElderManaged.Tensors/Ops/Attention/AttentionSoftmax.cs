@@ -35,23 +35,24 @@ internal static unsafe class AttentionSoftmax
     // Numbers of lanes, to tell which of them see a position.
     private static readonly float* Lanes = LaneNumbers();
 
-    /// <summary>Scores become weights that are not yet divided by their sum.</summary>
+    /// <summary>Scores become weights that are not yet divided by their sum. Of the <paramref name="known"/> first positions the largest scores are known already.</summary>
     /// <param name="level">The vector width.</param>
     /// <param name="scores">[positions, 32 rows].</param>
     /// <param name="stride">From position to position.</param>
     /// <param name="rows">At most 32.</param>
     /// <param name="factor">log₂e/√D.</param>
+    /// <param name="known">Positions of which <paramref name="largest"/> holds the largest score; all rows see them.</param>
     /// <param name="largest">Each row's largest score.</param>
     /// <param name="over">The inverse of each row's sum.</param>
     /// <param name="sums">Room for 16 chains of one register.</param>
-    public static void Weights(SimdLevel level, float* scores, nint stride, in AttentionRows rows, float factor, float* largest, float* over, float* sums)
+    public static void Weights(SimdLevel level, float* scores, nint stride, in AttentionRows rows, float factor, int known, float* largest, float* over, float* sums)
     {
         switch (level)
         {
-            case SimdLevel.Vector512: Weights<Lanes512, Vector512<float>>(scores, stride, rows, factor, largest, over, sums); break;
-            case SimdLevel.Vector256: Weights<Lanes256, Vector256<float>>(scores, stride, rows, factor, largest, over, sums); break;
-            case SimdLevel.Vector128: Weights<Lanes128, Vector128<float>>(scores, stride, rows, factor, largest, over, sums); break;
-            default: Weights<Lanes1, float>(scores, stride, rows, factor, largest, over, sums); break;
+            case SimdLevel.Vector512: Weights<Lanes512, Vector512<float>>(scores, stride, rows, factor, known, largest, over, sums); break;
+            case SimdLevel.Vector256: Weights<Lanes256, Vector256<float>>(scores, stride, rows, factor, known, largest, over, sums); break;
+            case SimdLevel.Vector128: Weights<Lanes128, Vector128<float>>(scores, stride, rows, factor, known, largest, over, sums); break;
+            default: Weights<Lanes1, float>(scores, stride, rows, factor, known, largest, over, sums); break;
         }
     }
 
@@ -71,7 +72,7 @@ internal static unsafe class AttentionSoftmax
         }
     }
 
-    private static void Weights<L, V>(float* scores, nint stride, in AttentionRows rows, float factor, float* largest, float* over, float* sums)
+    private static void Weights<L, V>(float* scores, nint stride, in AttentionRows rows, float factor, int known, float* largest, float* over, float* sums)
         where L : struct, ILanes<V>
         where V : struct
     {
@@ -79,7 +80,7 @@ internal static unsafe class AttentionSoftmax
         int end = rows.Seen(rows.Count - 1);
         for (int r = 0; r < rows.Count; r += L.Width)
         {
-            L.Store(largest + r, Largest<L, V>(scores + r, stride, rows.Seen(r), Math.Min(end, rows.Seen(r + L.Width - 1))));
+            L.Store(largest + r, Largest<L, V>(scores + r, stride, known, rows.Seen(r), Math.Min(end, rows.Seen(r + L.Width - 1)), L.Load(largest + r)));
         }
 
         for (int r = 0; r < rows.Count; r += L.Width)
@@ -92,13 +93,14 @@ internal static unsafe class AttentionSoftmax
 
     // The order does not matter to a maximum. What is not a number is passed over here and makes the sum not a number.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static V Largest<L, V>(float* x, nint stride, int all, int some)
+    private static V Largest<L, V>(float* x, nint stride, int known, int all, int some, V largest)
         where L : struct, ILanes<V>
         where V : struct
     {
         V a = L.Broadcast(float.NegativeInfinity);
         V b = a, c = a, d = a;
-        int p = 0;
+        x += known * stride;
+        int p = known;
         for (; p <= all - 4; p += 4)
         {
             a = L.Max(L.Load(x), a);
@@ -116,7 +118,8 @@ internal static unsafe class AttentionSoftmax
             x += stride;
         }
 
-        return L.Max(L.Max(a, b), L.Max(c, d));
+        a = L.Max(L.Max(a, b), L.Max(c, d));
+        return known == 0 ? a : L.Max(a, largest);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]

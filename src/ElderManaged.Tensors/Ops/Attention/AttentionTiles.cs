@@ -9,6 +9,9 @@ internal static unsafe class AttentionTiles
     private const int Panel = AttentionPacking.Panel;
     private const int MixDepth = 128;
 
+    // Strips that are given what they fetch at a time.
+    private const int MostStrips = 64;
+
     /// <summary>
     /// Scores of up to 32 rows with some positions, from <paramref name="first"/> on: position by position, a row in each lane. Tiles that no row
     /// sees are left out, and what a row does not see is undefined.
@@ -25,17 +28,28 @@ internal static unsafe class AttentionTiles
     /// <param name="count">The number of positions.</param>
     /// <param name="scores">Where those of the first position go.</param>
     /// <param name="stride">From position to position there.</param>
+    /// <param name="largest">Each row's largest score so far; null if it is not wanted.</param>
     /// <param name="ahead">What is fetched meanwhile.</param>
+    /// <returns>Of how many positions, from the first on, the largest scores were found. All rows see those.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    public static void Scores(
-        SimdLevel level, in AttentionRows rows, float* panel, int depth, float* keys, nint keyStride, nint keyStep, int first, int count, float* scores, nint stride, ref AttentionAhead ahead)
+    public static int Scores(
+        SimdLevel level, in AttentionRows rows, float* panel, int depth, float* keys, nint keyStride, nint keyStep, int first, int count, float* scores, nint stride, float* largest, ref AttentionAhead ahead)
     {
         // The last positions are seen by rows of the second half only.
         const int half = Panel / 2;
         int seen = Math.Clamp(rows.Seen(half - 1) - first, 0, count);
         TileWork work = Tile(keyStride, keyStep, panel, depth, stride, accumulate: false);
         int columns = Math.Min(Panel, rows.Count);
-        for (int p = 0; p < count;)
+        int done = 0;
+        int all = Math.Min(rows.First - first, count); // see them
+        if (TakesStrips(level, columns, depth, all) && keyStep == 1)
+        {
+            work.A = keys;
+            work.C = scores;
+            done = Strips(work, all, largest, ref ahead);
+        }
+
+        for (int p = done; p < count;)
         {
             int end = p < seen ? seen : count;
             int from = p < seen ? 0 : half;
@@ -48,6 +62,8 @@ internal static unsafe class AttentionTiles
             Run(level, height, columns - from, &work);
             p += height;
         }
+
+        return done;
     }
 
     /// <summary>Scores of a few rows, or of heads, <paramref name="step"/> apart in <paramref name="x"/>, with the positions of a panel [depth, 32]: row by row, positions in lanes.</summary>
@@ -142,7 +158,21 @@ internal static unsafe class AttentionTiles
         nint sumStride = PanelsWidth(width);
         TileWork work = Tile(stride, 1, null, 0, sumStride, accumulate);
         work.BRow = vectorStride;
-        for (int p = 0; p < count;)
+        int done = 0;
+        int all = Math.Min(1 - rowOf, count); // see them
+        if (TakesStrips(level, width, rows, all))
+        {
+            work.Depth = rows;
+            for (int c = 0; c < width; c += Panel)
+            {
+                work.A = weights;
+                work.B = vectors + c;
+                work.C = sums + c;
+                done = Strips(work, all, null, ref ahead);
+            }
+        }
+
+        for (int p = done; p < count;)
         {
             int height = Height(level, heights, count - p);
             int first = Math.Max(0, rowOf + p);
@@ -175,6 +205,42 @@ internal static unsafe class AttentionTiles
         {
             GemmKernels.Tile(level, height, columns, work);
         }
+    }
+
+    // Strips have whole registers of the widest kind and an even depth. A single one gains nothing.
+    private static bool TakesStrips(SimdLevel level, int columns, int depth, int rows) =>
+        level == SimdLevel.Vector512 && rows >= 2 * AttentionStrips.Rows && columns % Panel == 0 && depth % AttentionStrips.Steps == 0;
+
+    // As many strips of a product of so many rows as leave a tile to the end that keeps the multipliers busy, see GemmKernels.KernelRows. How many rows were done.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static int Strips(in TileWork tile, int rows, float* largest, ref AttentionAhead ahead)
+    {
+        AheadRun* runs = stackalloc AheadRun[MostStrips];
+        StripWork work = new()
+        {
+            A = tile.A,
+            ARow = tile.ARow,
+            B = tile.B,
+            BRow = tile.BRow,
+            C = tile.C,
+            CRow = tile.Ldc,
+            Depth = tile.Depth,
+            Accumulate = tile.Accumulate,
+            Largest = largest,
+            Ahead = runs,
+        };
+        int strips = (rows / AttentionStrips.Rows) - (rows % AttentionStrips.Rows == 0 ? 0 : 1);
+        for (int done = 0; done < strips; done += work.Strips)
+        {
+            work.Strips = Math.Min(strips - done, MostStrips);
+            ahead.Fetch(runs, work.Strips, work.Depth / AttentionStrips.Steps, work.B);
+            AttentionStrips.Run(&work);
+            nint more = work.Strips * AttentionStrips.Rows;
+            work.A += more * work.ARow;
+            work.C += more * work.CRow;
+        }
+
+        return strips * AttentionStrips.Rows;
     }
 
     // The next tile's rows; 1 where a row must not even be multiplied by zero.
