@@ -47,12 +47,24 @@ public static partial class Op
                     return;
                 }
 
-                RowBlocks.Run(y.Rows, y.Columns, (dx: s.x.GradSink(), dy: y.Grad!, s.start), static (s, block) =>
+                // The part whose gradient comes first sets the whole rows: zeros beside its own columns.
+                Tensor dx = s.x.GradSink(out bool fresh);
+                RowBlocks.Run(y.Rows, fresh ? dx.Columns : y.Columns, (dx, dy: y.Grad!, s.start, fresh), static (s, block) =>
                 {
                     for (int row = block.First; row < block.End; row++)
                     {
-                        Span<float> target = s.dx.Row(row).Slice(s.start, s.dy.Columns);
-                        TensorPrimitives.Add(target, s.dy.Row(row), target);
+                        Span<float> all = s.dx.Row(row);
+                        Span<float> target = all.Slice(s.start, s.dy.Columns);
+                        if (s.fresh)
+                        {
+                            all[..s.start].Clear();
+                            s.dy.Row(row).CopyTo(target);
+                            all[(s.start + target.Length)..].Clear();
+                        }
+                        else
+                        {
+                            TensorPrimitives.Add(target, s.dy.Row(row), target);
+                        }
                     }
                 });
             });
