@@ -69,7 +69,9 @@ internal static class Inputs
         return device;
     }
 
-    public static void UseThreads(int threads) => CpuThreads.Count = InRange("--threads", threads, 1, MostThreads);
+    public static void UseThreads(int threads) => CpuThreads.Count = CheckThreads(threads);
+
+    public static int CheckThreads(int threads) => InRange("--threads", threads, 1, MostThreads);
 
     public static int InRange(string option, int value, int least, int most) => value >= least && value <= most
         ? value

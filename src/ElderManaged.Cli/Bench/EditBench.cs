@@ -44,7 +44,8 @@ internal sealed class EditBench(TransformerModel model, ElderOptions options, Ac
             editor.Edit(NextBatch(), cancellationToken);
         }
 
-        double[] batch = new double[batches], products = new double[batches], whole = new double[batches];
+        double[] batch = new double[batches], products = new double[batches];
+        double beforeIterations = 0;
         List<double> iterations = [];
         List<double> allocated = [];
         double operations = 0, bytes = 0;
@@ -62,12 +63,13 @@ internal sealed class EditBench(TransformerModel model, ElderOptions options, Ac
             iterations.AddRange(watch.Seconds);
             allocated.AddRange(watch.Allocated);
             products[b] = Statistics.MedianSeconds(() => watch.OneIteration!.Replay(model.Device));
-            whole[b] = Statistics.MedianSeconds(() => watch.UntilFirst!.Replay(model.Device)) + ((options.Iterations - 1) * products[b]);
+            beforeIterations = b > 0 ? beforeIterations : Statistics.MedianSeconds(() => watch.UntilFirst!.Replay(model.Device)) - products[b];
             (operations, bytes) = (watch.OneIteration!.Operations, watch.OneIteration.Bytes);
         }
 
+        double product = Statistics.Median(products);
         return new EditBenchResult(
-            Statistics.Median(batch), Statistics.Median(iterations), Statistics.Median(products), Statistics.Median(whole), operations, bytes,
+            Statistics.Median(batch), Statistics.Median(iterations), product, beforeIterations + (options.Iterations * product), operations, bytes,
             (long)Statistics.Median(allocated), options.Iterations);
     }
 

@@ -21,7 +21,10 @@ internal sealed record GenerateBenchResult(double Prompt, double Token, double T
 /// <summary>Times the pass over a made-up prompt and the tokens after it.</summary>
 internal static class GenerateBench
 {
-    private const int Rounds = 3, WarmUpTokens = 8;
+    private const int MostRounds = 3, WarmUpTokens = 8;
+
+    // Once they took so long there are no more rounds.
+    private static readonly TimeSpan Enough = TimeSpan.FromSeconds(5);
 
     public static GenerateBenchResult Run(
         TransformerModel model, int promptTokens, int tokens, Action<string> progress, CancellationToken cancellationToken)
@@ -45,10 +48,17 @@ internal static class GenerateBench
         double weightBytes = !alone ? double.NaN : log.Matrices.Sum(m => (double)m.Numbers.ByteCount((long)m.OutFeatures * m.InFeatures));
         Generator.Generate(batch, new GenerationOptions { MaxTokens = WarmUpTokens, IgnoreEnd = true }, cancellationToken: cancellationToken);
 
+        ReadBandwidth? reading = alone ? new(weightBytes) : null;
         List<double> prompts = [], each = [], products = [], allocated = [], bandwidths = [];
-        for (int round = 0; round < Rounds; round++)
+        if (reading is not null)
         {
-            progress($"round {round + 1} of {Rounds}");
+            bandwidths.Add(reading.Measure()); // before and after each round
+        }
+
+        long begin = Stopwatch.GetTimestamp();
+        for (int round = 0; round == 0 || (round < MostRounds && Stopwatch.GetElapsedTime(begin) < Enough); round++)
+        {
+            progress($"round {round + 1}, of {MostRounds} at most");
             long start = Stopwatch.GetTimestamp();
             batch = PromptBatch.OfBase(model, [prompt]);
             prompts.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
@@ -75,7 +85,7 @@ internal static class GenerateBench
             if (alone)
             {
                 products.Add(Statistics.MedianSeconds(log.Replay));
-                bandwidths.Add(ReadBandwidth.Measure(weightBytes));
+                bandwidths.Add(reading!.Measure());
             }
         }
 

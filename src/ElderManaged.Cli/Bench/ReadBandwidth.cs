@@ -6,21 +6,28 @@ using ElderManaged.Tensors;
 namespace ElderManaged.Cli.Bench;
 
 /// <summary>How fast this machine reads memory in order with the threads in use.</summary>
-internal static class ReadBandwidth
+internal sealed class ReadBandwidth
 {
     private const int PartLength = 1 << 18; // 1 MiB of floats for a thread at a time
     private const long LeastBytes = 64L << 20;
-    private const int MostFloats = 1 << 29; // 2 GiB: far beyond any cache
+    private const int MostFloats = 1 << 27; // 512 MiB: beyond any cache
     private const int Rounds = 9;
 
-    /// <summary>Bytes a second, the median of several passes.</summary>
+    private readonly float[] numbers, sums;
+    private readonly int parts;
+
     /// <param name="bytes">How much is read in a pass: as much as is to be compared, because the last cache may hold a part of it.</param>
-    public static double Measure(double bytes)
+    public ReadBandwidth(double bytes)
     {
-        float[] numbers = new float[(int)Math.Min(Math.Max(bytes, LeastBytes) / sizeof(float), MostFloats)];
-        int parts = (numbers.Length + PartLength - 1) / PartLength;
-        float[] sums = new float[parts * 16]; // a cache line each
+        numbers = new float[(int)Math.Min(Math.Max(bytes, LeastBytes) / sizeof(float), MostFloats)];
+        parts = (numbers.Length + PartLength - 1) / PartLength;
+        sums = new float[parts * 16]; // a cache line each
         numbers.AsSpan().Fill(1);
+    }
+
+    /// <summary>Bytes a second, the median of several passes.</summary>
+    public double Measure()
+    {
         double[] seconds = new double[Rounds];
         for (int round = 0; round < Rounds; round++)
         {

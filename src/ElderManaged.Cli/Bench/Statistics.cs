@@ -12,12 +12,13 @@ internal static class Statistics
         return sorted.Length == 0 ? double.NaN : (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
     }
 
-    /// <summary>The median time of an action in seconds, over at least <paramref name="least"/> runs and half a second.</summary>
-    public static double MedianSeconds(Action action, int least = 3)
+    /// <summary>The median time of an action in seconds, over at least three runs and half a second; over fewer runs once they took two seconds.</summary>
+    public static double MedianSeconds(Action action)
     {
+        const int Least = 3;
         List<double> seconds = [];
         long begin = Stopwatch.GetTimestamp();
-        while (seconds.Count < least || (seconds.Count < 50 && Stopwatch.GetElapsedTime(begin).TotalSeconds < 0.5))
+        while (seconds.Count == 0 || Stopwatch.GetElapsedTime(begin).TotalSeconds < (seconds.Count < Least ? 2 : seconds.Count < 50 ? 0.5 : 0))
         {
             long start = Stopwatch.GetTimestamp();
             action();

@@ -43,6 +43,18 @@ public sealed class BenchTests
     }
 
     [Fact]
+    public void SeveralAreMeasuredOnTheSameModelAndToldLineByLine()
+    {
+        Outcome outcome = Elder.Run("bench", "edit", "--shape", "tiny", "--preset", "paper,elder", "--threads", "1, 2", "--iterations", "3", "--batches", "2", "--json");
+        Assert.Equal(0, outcome.Code);
+        JsonElement[] lines = [.. outcome.Out.TrimEnd().Split('\n').Select(line => JsonDocument.Parse(line).RootElement)];
+        Assert.Equal(
+            [("paper", 1), ("paper", 2), ("elder", 1), ("elder", 2)],
+            lines.Select(line => (line.GetProperty("preset").GetString()!, line.GetProperty("threads").GetInt32())));
+        Assert.Single(outcome.Error.Split('\n'), line => line.StartsWith("made in", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void ModelTellsTheSameOfACheckpoint()
     {
         Outcome outcome = Elder.Run("bench", "model", "--model", Elder.Model, "--prompt", "8", "--tokens", "4", "--json");
@@ -53,7 +65,11 @@ public sealed class BenchTests
     [Theory]
     [InlineData("edit --shape gpt5", "--shape is 'gpt5'")]
     [InlineData("edit --shape tiny --preset best", "--preset is 'best'")]
+    [InlineData("edit --shape tiny --preset paper,worst", "--preset is 'worst'")]
     [InlineData("edit --shape tiny --iterations 2", "--iterations is 2")]
+    [InlineData("edit --shape tiny --threads 1,two", "--threads is '1,two'")]
+    [InlineData("generate --shape tiny --threads 0", "--threads is 0")]
+    [InlineData("generate --shape tiny --threads ,", "--threads is ','")]
     [InlineData("generate --shape tiny --dtype f64", "--dtype is 'f64'")]
     [InlineData("generate --shape tiny --prompt 200 --tokens 100", "--tokens is 100")]
     [InlineData("model --model nowhere", "nowhere")]

@@ -5,17 +5,22 @@ namespace ElderManaged.Benchmarks.Measuring;
 
 /// <summary>
 /// Times two actions against each other: bursts of one and of the other in turn, in one process, so that whatever the
-/// machine does meanwhile happens to both. The result is the median of each side's bursts.
+/// machine does meanwhile happens to both. The result is the median of each side's bursts. Where these differ much, whichever side it
+/// is, both get more turns: on a machine that is shared, others take a core away for seconds.
 /// </summary>
 /// <remarks>
 /// BenchmarkDotNet measures one thing at a time and takes seconds for each; hundreds of pairs in ten minutes need this
 /// instead. For exact statistics of single kernels there are the classes in <c>Exact</c>.
 /// </remarks>
-/// <param name="rounds">How often each side has its turn.</param>
+/// <param name="rounds">How often each side has its turn, and how often once more if the bursts differ.</param>
 /// <param name="cancellation">Looked at between turns.</param>
 internal sealed class Sampler(int rounds, CancellationToken cancellation)
 {
     private const int Bursts = 3;
+
+    // The middle half of a side's bursts lies this close together, relative to their median, if nobody disturbs.
+    private const double MostSpread = 0.1;
+
     private static readonly TimeSpan Burst = TimeSpan.FromMilliseconds(8);
     private static readonly TimeSpan WarmUp = TimeSpan.FromMilliseconds(20), FirstWarmUp = TimeSpan.FromMilliseconds(250), LongestWarmUp = TimeSpan.FromSeconds(1);
 
@@ -43,7 +48,7 @@ internal sealed class Sampler(int rounds, CancellationToken cancellation)
     {
         bool first = warm.Add(kind);
         Side[] sides = [.. actions.Select(action => new Side(action, SecondsOfCall(action, first)))];
-        for (int round = 0; round < rounds; round++)
+        for (int round = 0; round < rounds || (round < 2 * rounds && sides.Any(side => side.Spread() > MostSpread)); round++)
         {
             // a b, b a, a b: no side always comes last
             foreach (Side side in round % 2 == 0 ? sides : sides.Reverse())
@@ -149,6 +154,13 @@ internal sealed class Sampler(int rounds, CancellationToken cancellation)
         public bool IsShort { get; } = secondsOfCall < 0.02;
 
         public List<double> Times { get; } = [];
+
+        /// <summary>From the first quartile to the third, relative to the median.</summary>
+        public double Spread()
+        {
+            Times.Sort();
+            return (Times[Times.Count * 3 / 4] - Times[Times.Count / 4]) / Times[Times.Count / 2];
+        }
 
         public double Median()
         {

@@ -24,16 +24,32 @@ internal static class Child
         return JsonList.Read(Output(start, run.Cancellation));
     }
 
-    /// <summary>What <c>elder bench …</c> prints as JSON.</summary>
-    public static JsonElement ElderBench(BenchmarkRun run, params string[] arguments)
+    /// <summary>What <c>elder bench …</c> prints as JSON, object after object, each as soon as it is there.</summary>
+    public static void ElderBench(BenchmarkRun run, string[] arguments, Action<JsonElement> measured)
     {
         // The command line lies beside this program, which refers to it.
         string program = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "elder.exe" : "elder");
-        using JsonDocument json = JsonDocument.Parse(Output(new ProcessStartInfo(program, ["bench", .. arguments, "--json"]), run.Cancellation));
-        return json.RootElement.Clone();
+        ProcessStartInfo start = new(program, ["bench", .. arguments, "--threads", string.Join(',', run.Options.Threads), "--json"]);
+        Read(start, ReadLines, run.Cancellation);
+
+        void ReadLines(StreamReader output)
+        {
+            while (output.ReadLine() is { } line)
+            {
+                using JsonDocument json = JsonDocument.Parse(line);
+                measured(json.RootElement);
+            }
+        }
     }
 
     private static string Output(ProcessStartInfo start, CancellationToken cancellation)
+    {
+        string all = "";
+        Read(start, output => all = output.ReadToEnd(), cancellation);
+        return all;
+    }
+
+    private static void Read(ProcessStartInfo start, Action<StreamReader> read, CancellationToken cancellation)
     {
         start.RedirectStandardOutput = start.RedirectStandardError = true;
         using Process process = Process.Start(start) ?? throw new InvalidOperationException($"{start.FileName} did not start.");
@@ -45,12 +61,13 @@ internal static class Child
             }
         });
         Task<string> complaints = process.StandardError.ReadToEndAsync(CancellationToken.None);
-        string output = process.StandardOutput.ReadToEnd();
+        read(process.StandardOutput);
         process.WaitForExit();
         cancellation.ThrowIfCancellationRequested();
-        return process.ExitCode == 0
-            ? output
-            : throw new ChildFailedException($"{Path.GetFileName(start.FileName)} {string.Join(' ', start.ArgumentList)} ended with exit code {process.ExitCode}: {complaints.Result.Trim().Split('\n')[^1]}");
+        if (process.ExitCode != 0)
+        {
+            throw new ChildFailedException($"{Path.GetFileName(start.FileName)} {string.Join(' ', start.ArgumentList)} ended with exit code {process.ExitCode}: {complaints.Result.Trim().Split('\n')[^1]}");
+        }
     }
 }
 

@@ -36,45 +36,42 @@ internal sealed class EditSection : ISection
         run.Expect(2 * run.Options.Threads.Count * 2 * (quick ? 1 : Shapes.Length));
         foreach ((string shape, double[] seconds) in quick ? Shapes[..1] : Shapes)
         {
-            // Whole batches would take minutes: some iterations are measured, the others reckoned to take as long.
-            int measured = shape != "gpt2" ? 6 : quick ? 10 : 20;
-            foreach (string preset in (string[])["paper", "elder"])
+            if (!run.Due(products))
             {
-                foreach (int threads in run.Options.Threads)
-                {
-                    if (run.Due(products))
-                    {
-                        Measure(run, products, libtorch, shape, preset, threads, measured, threads <= seconds.Length ? seconds[threads - 1] : null);
-                    }
-                }
+                return;
             }
 
-            libtorch.Notes.Add($"{shape}: {measured} iterations were measured, the other {Iterations - measured} reckoned with the median of these.");
+            // Whole batches would take minutes: some iterations of several batches are measured, the products alone after each batch.
+            (int iterations, int batches) = shape != "gpt2" ? (5, 1) : quick ? (6, 1) : (7, 3);
+            try
+            {
+                Child.ElderBench(
+                    run,
+                    ["edit", "--shape", shape, "--preset", "paper,elder", "--iterations", iterations.ToString(CultureInfo.InvariantCulture), "--batches", batches.ToString(CultureInfo.InvariantCulture)],
+                    result => Add(run, products, libtorch, shape, seconds, result));
+            }
+            catch (ChildFailedException e)
+            {
+                products.Notes.Add($"Left out: {e.Message}");
+            }
+
+            libtorch.Notes.Add($"{shape}: {iterations} iterations of {batches} batches were measured, the other {Iterations - iterations} of a batch reckoned with the median of these.");
         }
     }
 
-    private static void Measure(BenchmarkRun run, ResultTable products, ResultTable libtorch, string shape, string preset, int threads, int iterations, double? libtorchSeconds)
+    private static void Add(BenchmarkRun run, ResultTable products, ResultTable libtorch, string shape, double[] libtorchSeconds, JsonElement result)
     {
-        JsonElement result;
-        try
-        {
-            result = Child.ElderBench(run, "edit", "--shape", shape, "--preset", preset, "--threads", threads.ToString(CultureInfo.InvariantCulture), "--iterations", iterations.ToString(CultureInfo.InvariantCulture));
-        }
-        catch (ChildFailedException e)
-        {
-            products.Notes.Add($"Left out: {e.Message}");
-            return;
-        }
-
+        string preset = result.GetProperty("preset").GetString()!;
+        int threads = result.GetProperty("threads").GetInt32();
         double iteration = result.GetProperty("secondsPerIteration").GetDouble();
         run.Add(products, new Measurement($"edit iteration, {shape}, {preset}", threads, 1 / iteration, 1 / result.GetProperty("iterationProductSeconds").GetDouble(), "iterations/s")
         {
             Bar = ProductsBar, Kind = "edit loop",
         });
-        if (libtorchSeconds is { } then)
+        if (threads <= libtorchSeconds.Length)
         {
-            double batch = result.GetProperty("secondsPerBatch").GetDouble() + ((Iterations - iterations) * iteration);
-            run.Add(libtorch, new Measurement($"edits, {shape}, {preset}", threads, Edits / batch, Edits / then, "edits/s")
+            double batch = result.GetProperty("secondsPerBatch").GetDouble() + ((Iterations - result.GetProperty("iterations").GetInt32()) * iteration);
+            run.Add(libtorch, new Measurement($"edits, {shape}, {preset}", threads, Edits / batch, Edits / libtorchSeconds[threads - 1], "edits/s")
             {
                 Bar = preset == "paper" ? LibtorchBar : null, Kind = $"edit loop, {preset}",
             });

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using ElderManaged.Benchmarks.Measuring;
 using ElderManaged.Benchmarks.Results;
@@ -27,29 +26,27 @@ internal sealed class GenerateSection : ISection
         {
             foreach (string format in formats)
             {
-                foreach (int threads in run.Options.Threads)
+                if (!run.Due(table))
                 {
-                    if (run.Due(table))
-                    {
-                        Measure(run, table, shape, format, threads);
-                    }
+                    return;
+                }
+
+                try
+                {
+                    Child.ElderBench(run, ["generate", "--shape", shape, "--dtype", format], result => Add(run, table, shape, format, result));
+                }
+                catch (ChildFailedException e)
+                {
+                    table.Notes.Add($"Left out: {e.Message}");
                 }
             }
         }
     }
 
-    private static void Measure(BenchmarkRun run, ResultTable table, string shape, string format, int threads)
+    private static void Add(BenchmarkRun run, ResultTable table, string shape, string format, JsonElement result)
     {
-        try
-        {
-            JsonElement result = Child.ElderBench(run, "generate", "--shape", shape, "--dtype", format, "--threads", threads.ToString(CultureInfo.InvariantCulture));
-            double token = result.GetProperty("secondsPerToken").GetDouble();
-            double reading = result.GetProperty("weightBytesPerToken").GetDouble() / result.GetProperty("readBytesPerSecond").GetDouble();
-            run.Add(table, new Measurement($"generation, {shape}, {format}", threads, 1 / token, 1 / reading, "tokens/s") { Bar = Bar, Kind = "generation" });
-        }
-        catch (ChildFailedException e)
-        {
-            table.Notes.Add($"Left out: {e.Message}");
-        }
+        double token = result.GetProperty("secondsPerToken").GetDouble();
+        double reading = result.GetProperty("weightBytesPerToken").GetDouble() / result.GetProperty("readBytesPerSecond").GetDouble();
+        run.Add(table, new Measurement($"generation, {shape}, {format}", result.GetProperty("threads").GetInt32(), 1 / token, 1 / reading, "tokens/s") { Bar = Bar, Kind = "generation" });
     }
 }

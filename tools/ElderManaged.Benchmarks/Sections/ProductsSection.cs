@@ -16,6 +16,8 @@ internal sealed class ProductsSection : ISection
     private static readonly (int In, int Out)[] Shapes = [(768, 3072), (1600, 6400), (1600, 1600), (4096, 11008), (768, 50257)];
     private static readonly (int In, int Out)[] QuickShapes = [(768, 3072), (1600, 6400)];
 
+    private readonly Room results = new(), peersResults = new(), memory = new();
+
     public string Name => "products";
 
     public TimeSpan Typical => TimeSpan.FromSeconds(230);
@@ -30,7 +32,7 @@ internal sealed class ProductsSection : ISection
             "Products, many rows",
             "Ours against ONNX Runtime's MatMul with as many threads. Forward x·Wᵀ and input gradient dy·W: frozen packed W against a constant of the peer's. Weight gradient dyᵀ·x: two variable inputs, the peer's already transposed. The bar is for 64 rows and more.",
             "ONNX Runtime");
-        ResultTable memory = run.Table(
+        ResultTable fewRows = run.Table(
             "Products, 1 and 4 rows",
             "Ours against reading W once (forward, input gradient) or writing dW once (weight gradient) from end to end. Weights of at least 384 MiB in turn, as a model has them, which the last cache does not hold.",
             "memory");
@@ -38,14 +40,14 @@ internal sealed class ProductsSection : ISection
         foreach ((int input, int output) in shapes)
         {
             using Operands layer = new(input, output);
-            FewRows(run, memory, layer, few);
+            FewRows(run, fewRows, layer, few);
             ManyRows(run, peers, layer, many);
         }
 
         new ThinProducts(run).Run();
     }
 
-    private static void ManyRows(BenchmarkRun run, ResultTable table, Operands layer, int[] rowCounts)
+    private void ManyRows(BenchmarkRun run, ResultTable table, Operands layer, int[] rowCounts)
     {
         (int n, int k) = (layer.Out, layer.In);
         foreach (int threads in run.Options.Threads)
@@ -66,11 +68,11 @@ internal sealed class ProductsSection : ISection
                 Tensor x = Numbers.Random(new Shape(rows, k), 2), dy = Numbers.Random(new Shape(rows, n), 3);
                 Measurement Line(string what) => new($"{what} {rows} × {k} × {n}", threads, 0, 0, "GFLOP/s") { Bar = bar, Kind = $"product, {what}, {few}" };
 
-                Tensor y = new(new Shape(rows, n));
+                Tensor y = results.Of(new Shape(rows, n));
                 Compare(run, table, Line("forward"), work, forward, [x], y, () => layer.Frozen.Multiply(x.Span, rows, y.Span));
-                Tensor dx = new(new Shape(rows, k));
+                Tensor dx = results.Of(new Shape(rows, k));
                 Compare(run, table, Line("input gradient"), work, gradient, [dy], dx, () => layer.Frozen.MultiplyTransposed(dy.Span, rows, dx.Span));
-                Tensor dw = new(new Shape(n, k));
+                Tensor dw = results.Of(new Shape(n, k));
                 Compare(run, table, Line("weight gradient"), work, weight, [Numbers.Transpose(dy), x], dw, () =>
                     Gemm.Multiply(true, false, n, k, rows, dy.Span, n, x.Span, k, dw.Span, k));
             }
@@ -78,9 +80,9 @@ internal sealed class ProductsSection : ISection
     }
 
     /// <summary>Binds the peer, checks that both sides agree, and measures.</summary>
-    private static void Compare(BenchmarkRun run, ResultTable table, Measurement line, double work, OnnxPeer peer, Tensor[] inputs, Tensor result, Action ours)
+    private void Compare(BenchmarkRun run, ResultTable table, Measurement line, double work, OnnxPeer peer, Tensor[] inputs, Tensor result, Action ours)
     {
-        Tensor theirs = new(result.Shape);
+        Tensor theirs = peersResults.Of(result.Shape);
         peer.Unbind();
         for (int i = 0; i < inputs.Length; i++)
         {
@@ -95,12 +97,12 @@ internal sealed class ProductsSection : ISection
         run.Measure(table, line, work, ours, peer.Run);
     }
 
-    private static void FewRows(BenchmarkRun run, ResultTable table, Operands layer, int[] rowCounts)
+    private void FewRows(BenchmarkRun run, ResultTable table, Operands layer, int[] rowCounts)
     {
         (int n, int k) = (layer.Out, layer.In);
         int copies = MemoryPass.CopiesBeyondCaches((long)n * k * sizeof(float));
         FrozenMatrix[] weights = [layer.Frozen, .. Enumerable.Range(1, copies - 1).Select(_ => FrozenMatrix.FromDense(layer.Dense.Span, n, k))];
-        Tensor all = new(new Shape(copies, n * k));
+        Tensor all = memory.Of(new Shape(copies, n * k));
         all.Span.Fill(1); // memory never written to is one shared page of zeros
         MemoryPass read = new([all], null), write = new([], all);
         double bytes = 1e-9 * sizeof(float) * n * k * copies;

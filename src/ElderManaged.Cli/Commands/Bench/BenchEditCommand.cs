@@ -19,39 +19,48 @@ internal static class BenchEditCommand
     public static Command Create(Terminal terminal, CancellationToken cancellationToken)
     {
         Option<string> shape = BenchOptions.Shape();
-        Option<string> preset = new("--preset") { Description = $"The settings: {string.Join(" or ", Presets)}.", DefaultValueFactory = _ => Presets[0] };
+        Option<string> preset = new("--preset") { Description = $"The settings: {string.Join(" or ", Presets)}, or both: {string.Join(',', Presets)}.", DefaultValueFactory = _ => Presets[0] };
         Option<string> dtype = BenchOptions.Dtype();
         Option<int> iterations = new("--iterations") { Description = "Iterations of a batch; none is left out.", DefaultValueFactory = _ => 50 };
         Option<int> batches = new("--batches") { Description = "Timed batches.", DefaultValueFactory = _ => 1 };
-        Option<int> threads = Inputs.Threads();
+        Option<string> threads = BenchOptions.Threads();
         Option<string> device = Inputs.Device();
         Option<bool> tensorCores = Inputs.TensorCores();
-        Option<bool> json = Inputs.Json();
+        Option<bool> json = BenchOptions.Json();
         Command command = new("edit", "Times batches of four edits, and the loop's own matrix products alone.")
         {
             shape, dtype, preset, iterations, batches, threads, device, tensorCores, json,
         };
         command.SetAction(parsed =>
         {
-            int used = parsed.GetValue(threads), wanted = Inputs.InRange("--iterations", parsed.GetValue(iterations), 3, 100_000);
-            Inputs.UseThreads(used);
-            string name = parsed.GetValue(shape)!, format = parsed.GetValue(dtype)!, settings = Inputs.OneOf("--preset", parsed.GetValue(preset)!, Presets);
+            int[] counts = BenchOptions.ReadThreads(parsed.GetValue(threads)!);
+            int wanted = Inputs.InRange("--iterations", parsed.GetValue(iterations), 3, 100_000);
+            string name = parsed.GetValue(shape)!, format = parsed.GetValue(dtype)!;
+            string[] settings = [.. BenchOptions.Several(parsed.GetValue(preset)!).DefaultIfEmpty("").Select(p => Inputs.OneOf("--preset", p, Presets))];
             int timed = Inputs.InRange("--batches", parsed.GetValue(batches), 1, 10_000);
             using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, parsed.GetValue(tensorCores), terminal);
+            Inputs.UseThreads(counts.Max());
             TransformerModel model = BenchOptions.Make(terminal, name, format, computing);
-            ElderOptions options = (settings == "paper" ? ElderOptions.Paper(model) : ElderOptions.Default(model)) with
+            foreach (string setting in settings)
             {
-                Iterations = wanted, EarlyStopProbability = null,
-            };
-            EditBench bench = new(model, options, text => BenchOptions.Progress(terminal, text), cancellationToken);
-            EditBenchResult result = bench.Run(timed);
-            if (parsed.GetValue(json))
-            {
-                terminal.Out.WriteLine(JsonOutput.Write(writer => Write(writer, $"{name} {format}", computing, settings, used, options, bench, result)));
-            }
-            else
-            {
-                Print(terminal.Out, $"{name} {format}", computing, settings, used, options, bench, result);
+                ElderOptions options = (setting == "paper" ? ElderOptions.Paper(model) : ElderOptions.Default(model)) with
+                {
+                    Iterations = wanted, EarlyStopProbability = null,
+                };
+                foreach (int used in counts)
+                {
+                    Inputs.UseThreads(used);
+                    EditBench bench = new(model, options, text => BenchOptions.Progress(terminal, text), cancellationToken);
+                    EditBenchResult result = bench.Run(timed);
+                    if (parsed.GetValue(json))
+                    {
+                        terminal.Out.WriteLine(JsonOutput.Write(writer => Write(writer, $"{name} {format}", computing, setting, used, options, bench, result)));
+                    }
+                    else
+                    {
+                        Print(terminal.Out, $"{name} {format}", computing, setting, used, options, bench, result);
+                    }
+                }
             }
 
             return Program.Success;

@@ -14,23 +14,23 @@ internal static class BenchGenerateCommand
         Option<string> dtype = BenchOptions.Dtype();
         Option<int> prompt = new("--prompt") { Description = "Tokens of the prompt.", DefaultValueFactory = _ => 32 };
         Option<int> tokens = new("--tokens") { Description = "New tokens.", DefaultValueFactory = _ => 64 };
-        Option<int> threads = Inputs.Threads();
+        Option<string> threads = BenchOptions.Threads();
         Option<string> device = Inputs.Device();
         Option<bool> tensorCores = Inputs.TensorCores();
-        Option<bool> json = Inputs.Json();
+        Option<bool> json = BenchOptions.Json();
         Command command = new("generate", "Times a prompt and the tokens after it, beside reading the weights once for each.")
         {
             shape, dtype, prompt, tokens, threads, device, tensorCores, json,
         };
         command.SetAction(parsed =>
         {
-            Inputs.UseThreads(parsed.GetValue(threads));
+            int[] counts = BenchOptions.ReadThreads(parsed.GetValue(threads)!);
             string name = parsed.GetValue(shape)!, format = parsed.GetValue(dtype)!;
             GenerateReport.Check(ModelShapes.Find(name), parsed.GetValue(prompt), parsed.GetValue(tokens));
             using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, parsed.GetValue(tensorCores), terminal);
+            Inputs.UseThreads(counts.Max());
             TransformerModel model = BenchOptions.Make(terminal, name, format, computing);
-            GenerateReport.Run(
-                terminal, $"{name} {format}", model, parsed.GetValue(prompt), parsed.GetValue(tokens), parsed.GetValue(threads), parsed.GetValue(json), cancellationToken);
+            GenerateReport.Run(terminal, $"{name} {format}", model, parsed.GetValue(prompt), parsed.GetValue(tokens), counts, parsed.GetValue(json), cancellationToken);
             return Program.Success;
         });
         return command;

@@ -13,18 +13,19 @@ internal static class BenchModelCommand
         Option<string> model = Inputs.Model();
         Option<int> prompt = new("--prompt") { Description = "Tokens of the prompt.", DefaultValueFactory = _ => 512 };
         Option<int> tokens = new("--tokens") { Description = "New tokens.", DefaultValueFactory = _ => 128 };
-        Option<int> threads = Inputs.Threads();
+        Option<string> threads = BenchOptions.Threads();
         Option<string> device = Inputs.Device();
         Option<bool> tensorCores = Inputs.TensorCores();
-        Option<bool> json = Inputs.Json();
+        Option<bool> json = BenchOptions.Json();
         Command command = new("model", "Times a prompt and the tokens after it on a model of yours.") { model, prompt, tokens, threads, device, tensorCores, json };
         command.SetAction(parsed =>
         {
-            Inputs.UseThreads(parsed.GetValue(threads));
+            int[] counts = BenchOptions.ReadThreads(parsed.GetValue(threads)!);
+            Inputs.UseThreads(counts.Max());
             using Device computing = Inputs.OpenDevice(parsed.GetValue(device)!, parsed.GetValue(tensorCores), terminal);
             string given = parsed.GetValue(model)!, path = File.Exists(given) ? given : Inputs.FindModel(given);
             GenerateReport.Run(
-                terminal, path, TransformerModel.Load(path, new LoadOptions { Device = computing }), parsed.GetValue(prompt), parsed.GetValue(tokens), parsed.GetValue(threads),
+                terminal, path, TransformerModel.Load(path, new LoadOptions { Device = computing }), parsed.GetValue(prompt), parsed.GetValue(tokens), counts,
                 parsed.GetValue(json), cancellationToken);
             return Program.Success;
         });

@@ -27,6 +27,27 @@ internal static class BenchOptions
         Description = $"How the weights are kept: {string.Join(", ", Formats.Keys)}.", DefaultValueFactory = _ => "f32",
     };
 
+    public static Option<string> Threads() => new("--threads")
+    {
+        Description = "Threads to compute with; several, such as 1,2, are measured one after the other on the same model.",
+        DefaultValueFactory = _ => Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture),
+    };
+
+    public static Option<bool> Json() => new("--json") { Description = "Print a JSON object on a line for each measurement, and nothing else." };
+
+    /// <summary>The values of an option that takes several, separated by commas.</summary>
+    public static string[] Several(string text) => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+
+    /// <summary>Reads <see cref="Threads"/>.</summary>
+    /// <exception cref="UsageException">One of them is no number of threads, or there is none.</exception>
+    public static int[] ReadThreads(string text)
+    {
+        string[] parts = Several(text);
+        return parts.Length > 0 && parts.All(part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out _))
+            ? [.. parts.Select(part => Inputs.CheckThreads(int.Parse(part, CultureInfo.InvariantCulture)))]
+            : throw new UsageException($"--threads is '{text}'; write a number of threads, or several such as 1,2.");
+    }
+
     /// <summary>A number of a report; null where it was not measured.</summary>
     public static void Write(Utf8JsonWriter json, string name, double value)
     {

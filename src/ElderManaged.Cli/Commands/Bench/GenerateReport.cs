@@ -6,21 +6,25 @@ using ElderManaged.Tensors;
 
 namespace ElderManaged.Cli.Commands.Bench;
 
-/// <summary>Runs <see cref="GenerateBench"/> and prints what it found.</summary>
+/// <summary>Runs <see cref="GenerateBench"/> with each number of threads and prints what it found.</summary>
 internal static class GenerateReport
 {
     public static void Run(
-        Terminal terminal, string name, TransformerModel model, int prompt, int tokens, int threads, bool json, CancellationToken cancellationToken)
+        Terminal terminal, string name, TransformerModel model, int prompt, int tokens, int[] counts, bool json, CancellationToken cancellationToken)
     {
         Check(model.Config, prompt, tokens);
-        GenerateBenchResult result = GenerateBench.Run(model, prompt, tokens, text => BenchOptions.Progress(terminal, text), cancellationToken);
-        if (json)
+        foreach (int threads in counts)
         {
-            terminal.Out.WriteLine(JsonOutput.Write(writer => Write(writer, name, model.Device, prompt, tokens, threads, result)));
-        }
-        else
-        {
-            Print(terminal.Out, name, model.Device, prompt, tokens, threads, result);
+            Inputs.UseThreads(threads);
+            GenerateBenchResult result = GenerateBench.Run(model, prompt, tokens, text => BenchOptions.Progress(terminal, text), cancellationToken);
+            if (json)
+            {
+                terminal.Out.WriteLine(JsonOutput.Write(writer => Write(writer, name, model.Device, prompt, tokens, threads, result)));
+            }
+            else
+            {
+                Print(terminal.Out, name, model.Device, prompt, tokens, threads, result);
+            }
         }
     }
 
