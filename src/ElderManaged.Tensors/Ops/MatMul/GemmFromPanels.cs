@@ -35,6 +35,11 @@ internal static unsafe class GemmFromPanels
     // Sums of one part, in floats: 512 KB of the second-level cache, beside 192 KB of dy and what streams by of W.
     private const int MaxSums = 128 * 1024;
 
+    // Each part turns its rows of dy for itself, which takes as long as about twenty inputs: for so many it is worth it. More parts than
+    // threads, because cores are not equally fast: others may use them too.
+    private const int WorthTurning = 768;
+    private const int PartsPerThread = 4;
+
     // Below this many multiply-adds a thread is not worth waking.
     private const long MinPartWork = 256 * 1024;
 
@@ -81,8 +86,8 @@ internal static unsafe class GemmFromPanels
 
         private readonly int RowPanels => (Rows + Width - 1) / Width;
 
-        // Parts are blocks of rows, and of inputs where the sums would not fit or rows do not suffice for the threads: as few as
-        // that allows, since each turns its own rows of dy. None of them cuts the outputs, so nobody's sums depend on the division.
+        // Parts are blocks of rows, and of inputs where the sums would not fit, rows do not suffice for the threads, or inputs are many.
+        // None of them cuts the outputs, so nobody's sums depend on the division.
         public void Divide(int rows, int threads)
         {
             Rows = rows;
@@ -97,6 +102,11 @@ internal static unsafe class GemmFromPanels
             RowParts = (rows + RowsPerPart - 1) / RowsPerPart;
             int most = MaxSums / (RowsPerPart * GemmKernels.MaxRows);
             Parts = (Strips + most - 1) / most;
+            if (threads > 1)
+            {
+                Parts = Math.Max(Parts, Math.Min(PartsPerThread * threads / RowParts, Inputs / WorthTurning));
+            }
+
             while (RowParts * Parts % threads != 0 && Parts < Strips)
             {
                 Parts++;
