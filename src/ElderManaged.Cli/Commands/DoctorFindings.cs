@@ -43,7 +43,7 @@ internal sealed record DoctorFindings
     /// <summary>What <c>ELDER_SIMD</c> says; null where it is not set.</summary>
     public required string? SimdOverride { get; init; }
 
-    /// <summary>What is worth knowing about the vector width, one sentence each.</summary>
+    /// <summary>What is worth knowing about the vector width and the environment's wishes, one sentence each.</summary>
     public required IReadOnlyList<string> Notes { get; init; }
 
     public static DoctorFindings OfThisMachine()
@@ -64,8 +64,18 @@ internal sealed record DoctorFindings
             Simd = Tensors.Simd.Level,
             WidestSimd = Tensors.Simd.Best,
             SimdOverride = wanted,
-            Notes = [.. NotesOn(wanted, Tensors.Simd.Best, ahead)],
+            Notes = [.. NotesOn(wanted, Tensors.Simd.Best, ahead), .. NotesOnTuning(Environment.GetEnvironmentVariable(DeviceTuning.Variable))],
         };
+    }
+
+    /// <summary>What to say about what <c>ELDER_TUNE</c> says; nothing where it is not set.</summary>
+    internal static IEnumerable<string> NotesOnTuning(string? wanted)
+    {
+        if (!string.IsNullOrWhiteSpace(wanted))
+        {
+            bool known = wanted.Trim().Equals("off", StringComparison.OrdinalIgnoreCase);
+            yield return $"{DeviceTuning.Variable}={wanted} {(known ? "is followed." : "is not known and changes nothing; it may be off.")}";
+        }
     }
 
     /// <summary>What to say about a wish for a width and the width there is.</summary>

@@ -78,6 +78,12 @@ public sealed class DoctorTests
     public void TheWidthIsExplained(string? wanted, SimdLevel widest, bool compiledAhead, string note) =>
         Assert.Equal(note, string.Join(' ', DoctorFindings.NotesOn(wanted, widest, compiledAhead)));
 
+    [Theory]
+    [InlineData(null, "")]
+    [InlineData("Off", "ELDER_TUNE=Off is followed.")]
+    [InlineData("false", "ELDER_TUNE=false is not known and changes nothing; it may be off.")]
+    public void TuningIsExplained(string? wanted, string note) => Assert.Equal(note, string.Join(' ', DoctorFindings.NotesOnTuning(wanted)));
+
     private static string Print(string[] backends, DeviceReport[] devices, bool json)
     {
         using StringWriter output = new();

@@ -1,6 +1,7 @@
 using ElderManaged.Models.Generation;
 using ElderManaged.Models.Gpt2;
 using ElderManaged.Models.Llama;
+using ElderManaged.Models.Tests.Generation;
 using ElderManaged.Nn;
 using ElderManaged.Tensors;
 using ElderManaged.Testing;
@@ -100,6 +101,24 @@ public sealed class DeviceModelTests
         Assert.Equal(before.Downloads, device.Transfers.Downloads);
         Assert.InRange(device.AllocatedBytes, 1, held);
     }
+
+    [OpenCLFact]
+    public Task AGeneratedTokenOfGpt2OnOpenCLAllocatesNothing() => GeneratedTokensAllocateNothing(Configs[0]);
+
+    [OpenCLFact]
+    public Task AGeneratedTokenOfLlamaOnOpenCLAllocatesNothing() => GeneratedTokensAllocateNothing(Configs[1]);
+
+    private static Task GeneratedTokensAllocateNothing(ModelConfig config) => Task.Factory.StartNew(
+        () =>
+        {
+            using Device device = TestDevices.NewOpenCL();
+            TransformerModel model = TransformerModel.CreateFrozen(config, seed: 3);
+            model.MoveTo(device);
+            Assert.Equal(0, GenerationAllocation.Least(model));
+        },
+        CancellationToken.None,
+        TaskCreationOptions.LongRunning,
+        TaskScheduler.Default);
 
     // Forward, backward and a step of Adam: nothing is allocated on the host, and the device's memory is that of the first steps.
     [OpenCLFact]
