@@ -15,6 +15,13 @@ internal static unsafe class GemmBlocks
     // Up to this depth a product is bound by writing C rather than by reading B.
     private const int ShortDepth = 128;
 
+    // A short product whose C has at most so many elements, 2 MB, finds it in the second-level cache. It goes over C a few panels at a time, the fewer
+    // the deeper: 16 KB of B, which then stay in the first-level cache for all strips of A.
+    private const int NearElements = 512 * 1024, NearSteps = 128, LeastNearPanels = 4;
+
+    // Tiles of fewer steps do not hide that their stores wait for C: it is fetched beforehand. For others that costs more than it saves.
+    private const int DepthThatHidesStores = 6;
+
     // Rows of one part: 252·384 floats of A are 378 KB of the second-level cache.
     private const int MaxRowBlock = 252;
 
@@ -310,26 +317,7 @@ internal static unsafe class GemmBlocks
             TileWork tile = new() { ARow = aRow, ACol = aCol, Ldc = Ldc, Depth = Depth, Pieces = 1, Accumulate = Accumulate };
             if (Depth <= ShortDepth && onePanel == null && strips > 1)
             {
-                // C is the most of what there is to move: written along its rows, it is written page by page.
-                tile.BRow = BRow;
-                for (int i = 0; i < rows;)
-                {
-                    int height = GemmKernels.KernelRows(Level, rows - i);
-                    SetStrip(&tile, a, i, height, packA);
-                    tile.C = C + ((i0 + i) * Ldc) + (panel * PanelWidth);
-                    for (int right = panel; right < lastPanel; right++)
-                    {
-                        tile.B = B + (right * BPanel);
-                        tile.Bias = BiasOf(right);
-                        tile.Ahead = tile.B;
-                        FetchRows(tile.C + PanelWidth, height);
-                        Tile(height, Math.Min(PanelWidth, Columns - (right * PanelWidth)), &tile);
-                        tile.C += PanelWidth;
-                    }
-
-                    i += height;
-                }
-
+                ComputeShort(tile, a, i0, rows, packA, firstPanel: panel, lastPanel);
                 return;
             }
 
@@ -378,6 +366,38 @@ internal static unsafe class GemmBlocks
                     Tile(height, columns, &tile);
                     tile.C += height * Ldc;
                     tile.Ahead += inPlace ? 0 : share;
+                    i += height;
+                }
+            }
+        }
+
+        // C is the most of what there is to move: a large one is written along its rows, page by page.
+        private readonly void ComputeShort(TileWork tile, float* a, int i0, int rows, bool packed, int firstPanel, int lastPanel)
+        {
+            int together = (long)Rows * Columns <= NearElements ? Math.Max(LeastNearPanels, NearSteps / Depth) : Panels;
+            tile.BRow = BRow;
+            for (int panel = firstPanel, end; panel < lastPanel; panel = end)
+            {
+                end = Math.Min(lastPanel, panel + together);
+                for (int i = 0; i < rows;)
+                {
+                    int height = GemmKernels.KernelRows(Level, rows - i);
+                    SetStrip(&tile, a, i, height, packed);
+                    tile.C = C + ((i0 + i) * Ldc) + (panel * PanelWidth);
+                    for (int right = panel; right < end; right++)
+                    {
+                        tile.B = B + (right * BPanel);
+                        tile.Bias = BiasOf(right);
+                        tile.Ahead = tile.B;
+                        if (Depth < DepthThatHidesStores)
+                        {
+                            FetchRows(tile.C + PanelWidth, height);
+                        }
+
+                        Tile(height, Math.Min(PanelWidth, Columns - (right * PanelWidth)), &tile);
+                        tile.C += PanelWidth;
+                    }
+
                     i += height;
                 }
             }

@@ -31,7 +31,7 @@ public sealed class GemmTests
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(120));
     }
 
-    // Past the block sizes: several blocks of k (384 or 768), of rows (252) and of columns (4096); narrow matrices read in place.
+    // Past the block sizes: several blocks of k (384 or 768), of rows (252) and of columns (4096, or a few panels); narrow matrices read in place.
     [Theory]
     [InlineData(false, true, 517, 71, 800)]
     [InlineData(false, false, 517, 71, 800)]
@@ -49,6 +49,8 @@ public sealed class GemmTests
     [InlineData(false, true, 300, 7, 1103)]
     [InlineData(false, true, 29, 1, 401)]
     [InlineData(false, false, 64, 6400, 2)]
+    [InlineData(false, false, 64, 3200, 9)]
+    [InlineData(false, false, 70, 3232, 20)]
     public void Large_products_are_the_same_chain(bool transA, bool transB, int m, int n, int k)
     {
         foreach (bool accumulate in new[] { false, true })
