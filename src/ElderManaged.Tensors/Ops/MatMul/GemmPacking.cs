@@ -316,6 +316,18 @@ internal static unsafe class GemmPacking
         Avx512F.UnpackHigh(high01, high23).AsSingle().Store(t + (3 * targetStride));
     }
 
+    /// <summary>The same with eight rows: row 4h + i in half h of register i.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreTurned(Vector256<float> r0, Vector256<float> r1, Vector256<float> r2, Vector256<float> r3, float* t, nint targetStride)
+    {
+        Vector256<double> low01 = Avx.UnpackLow(r0, r1).AsDouble(), high01 = Avx.UnpackHigh(r0, r1).AsDouble();
+        Vector256<double> low23 = Avx.UnpackLow(r2, r3).AsDouble(), high23 = Avx.UnpackHigh(r2, r3).AsDouble();
+        Avx.UnpackLow(low01, low23).AsSingle().Store(t);
+        Avx.UnpackHigh(low01, low23).AsSingle().Store(t + targetStride);
+        Avx.UnpackLow(high01, high23).AsSingle().Store(t + (2 * targetStride));
+        Avx.UnpackHigh(high01, high23).AsSingle().Store(t + (3 * targetStride));
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Transpose8(float* s, nint stride, nint k, float* t, nint targetStride)
     {
@@ -355,14 +367,7 @@ internal static unsafe class GemmPacking
         Vector256<float> r1 = Vector256.Create(Vector128.Load(q0 + stride), Vector128.Load(q3 + (2 * stride)));
         Vector256<float> r2 = Vector256.Create(Vector128.Load(q0 + (2 * stride)), Vector128.Load(q6));
         Vector256<float> r3 = Vector256.Create(Vector128.Load(q3), Vector128.Load(q6 + stride));
-        Vector256<double> low01 = Avx.UnpackLow(r0, r1).AsDouble();
-        Vector256<double> high01 = Avx.UnpackHigh(r0, r1).AsDouble();
-        Vector256<double> low23 = Avx.UnpackLow(r2, r3).AsDouble();
-        Vector256<double> high23 = Avx.UnpackHigh(r2, r3).AsDouble();
-        Avx.UnpackLow(low01, low23).AsSingle().Store(t);
-        Avx.UnpackHigh(low01, low23).AsSingle().Store(t + targetStride);
-        Avx.UnpackLow(high01, high23).AsSingle().Store(t + (2 * targetStride));
-        Avx.UnpackHigh(high01, high23).AsSingle().Store(t + (3 * targetStride));
+        StoreTurned(r0, r1, r2, r3, t, targetStride);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -10,19 +10,22 @@ namespace ElderManaged.Tensors;
 /// <remarks>
 /// <code>
 ///   B (n, k)          one block of k, turned                 A: rows in strips of 12
-///   ┌──────┬──────┐   ┌ 16 ┐ 384 steps of k, 24 KB: half     ┌──────┬──────┐     sums of all rows, 16 floats each,
-///   │384 k │      │ → │    │ of a first-level cache; the     │ 12 × │384 k │  →  go on with the next block of k
-///   └──────┴──────┘   └────┘ rest is for what A streams by   └──────┴──────┘     and reach C when all are done
+///   ┌──────┬──────┐   ┌ 16 ┐ 384 steps of k, 24 KB: half      ┌──────┬──────┐     sums of all rows, 16 floats each,
+///   │384 k │      │ → │    │ of a first-level cache; the      │ 12 × │384 k │  →  go on with the next block of k
+///   └──────┴──────┘   └────┘ rest is for what A streams by    └──────┴──────┘     and reach C when all are done
 /// </code>
-/// Threads divide the rows, and each turns B for itself: it is little, and lies in the right cache at once.
+/// Up to eight rows of B take half the width, and twice the steps: processors of AVX-512 load three registers of 256 bits in a cycle, but two of 512,
+/// and a kernel of one register's width is bound by loads. Threads divide the rows, and each turns B for itself: it is little, and lies in the right cache at once.
 /// </remarks>
 internal static unsafe class GemmThin
 {
     /// <summary>The most rows of B.</summary>
     public const int MaxColumns = 16;
 
-    private const int Width = MaxColumns;
-    private const int DepthBlock = 384;
+    private const int NarrowColumns = 8;
+
+    // Elements of a block of B, turned: see above.
+    private const int BlockElements = 6144;
 
     // So many sums are kept at a time: 32 KB.
     private const int MaxRowBlock = 504;
@@ -63,58 +66,78 @@ internal static unsafe class GemmThin
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly void Compute(int first, int end)
         {
-            float* panel = AlignedBuffer.Rent(ref t_panel, (long)Math.Min(DepthBlock, Depth) * Width);
-            float* sums = AlignedBuffer.Rent(ref t_sums, (long)(end - first) * Width);
+            bool narrow = Columns <= NarrowColumns && Level >= SimdLevel.Vector256;
+            int width = narrow ? NarrowColumns : MaxColumns, block = BlockElements / width;
+            float* panel = AlignedBuffer.Rent(ref t_panel, BlockElements);
+            float* sums = AlignedBuffer.Rent(ref t_sums, (long)(end - first) * width);
             for (int i = first; Accumulate && i < end; i++)
             {
-                Move(C + (i * Ldc), sums + ((i - first) * Width));
+                Move(C + (i * Ldc), sums + ((i - first) * width));
             }
 
-            for (int p = 0; p < Depth; p += DepthBlock)
+            for (int p = 0; p < Depth; p += block)
             {
-                int depth = Math.Min(DepthBlock, Depth - p);
-                Turn(B + p, depth, panel);
-                TileWork tile = new() { ARow = ARow, ACol = 1, B = panel, BRow = Width, C = sums, Ldc = Width, Depth = depth, Pieces = 1, Accumulate = Accumulate || p > 0 };
+                int depth = Math.Min(block, Depth - p);
+                Turn(B + p, depth, panel, width);
+                TileWork tile = new() { ARow = ARow, ACol = 1, B = panel, BRow = width, C = sums, Ldc = width, Depth = depth, Pieces = 1, Accumulate = Accumulate || p > 0 };
                 for (int i = first; i < end;)
                 {
-                    int height = GemmKernels.KernelRows(Level, end - i);
                     tile.A = A + (i * ARow) + p;
-                    GemmKernels.Tile(Level, height, Width, &tile);
-                    tile.C += height * Width;
+                    int height = narrow ? GemmKernels.NarrowTile(end - i, &tile) : WideTile(end - i, &tile);
+                    tile.C += height * width;
                     i += height;
                 }
             }
 
             for (int i = first; i < end; i++)
             {
-                Move(sums + ((i - first) * Width), C + (i * Ldc));
+                Move(sums + ((i - first) * width), C + (i * Ldc));
             }
         }
 
         private readonly void Move(float* from, float* to) => new Span<float>(from, Columns).CopyTo(new Span<float>(to, Columns));
 
-        // panel[p, j] = b[j, p]. Where B has fewer rows than sixteen its last one is repeated: what its lanes compute is not looked at.
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void Turn(float* b, int depth, float* panel)
+        private readonly int WideTile(int rows, TileWork* tile)
         {
-            float** row = stackalloc float*[Width];
-            for (int j = 0; j < Width; j++)
+            int height = GemmKernels.KernelRows(Level, rows);
+            GemmKernels.Tile(Level, height, MaxColumns, tile);
+            return height;
+        }
+
+        // panel[p, j] = b[j, p]. Where B has fewer rows than the panel is wide, its last one is repeated: what its lanes compute is not looked at.
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void Turn(float* b, int depth, float* panel, int width)
+        {
+            float** row = stackalloc float*[MaxColumns];
+            for (int j = 0; j < width; j++)
             {
                 row[j] = b + (Math.Min(j, Columns - 1) * BRow);
             }
 
             int p = 0;
-            for (; Avx512F.IsSupported && p <= depth - 4; p += 4)
+            if (width == NarrowColumns)
             {
-                float* to = panel + (p * Width);
-                GemmPacking.StoreTurned(Quarters(row, p), Quarters(row + 1, p), Quarters(row + 2, p), Quarters(row + 3, p), to, Width);
+                for (; Avx.IsSupported && p <= depth - 4; p += 4)
+                {
+                    GemmPacking.StoreTurned(Halves(row, p), Halves(row + 1, p), Halves(row + 2, p), Halves(row + 3, p), panel + (p * NarrowColumns), NarrowColumns);
+                }
+            }
+            else
+            {
+                for (; Avx512F.IsSupported && p <= depth - 4; p += 4)
+                {
+                    GemmPacking.StoreTurned(Quarters(row, p), Quarters(row + 1, p), Quarters(row + 2, p), Quarters(row + 3, p), panel + (p * MaxColumns), MaxColumns);
+                }
             }
 
             if (p < depth)
             {
-                GemmPacking.NarrowPanel(b + p, BRow, depth - p, Columns, panel + (p * Width), Width);
+                GemmPacking.NarrowPanel(b + p, BRow, depth - p, Columns, panel + (p * width), width);
             }
         }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector256<float> Halves(float** row, int p) => Vector256.Create(Vector128.Load(row[0] + p), Vector128.Load(row[4] + p));
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         private static Vector512<float> Quarters(float** row, int p) => GemmPacking.Quarters(row[0] + p, row[4] + p, row[8] + p, row[12] + p);
