@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace ElderManaged.Tensors;
 
@@ -65,6 +67,39 @@ internal static class SimdMath
         V z = L.Fma(x, factor, start);
         power = L.PowerInBits(z);
         return Power<L, V>(L.Fma(x, factor, L.Subtract(start, z)), 2f);
+    }
+
+    /// <summary>
+    /// 2^y·2⁵⁰ within 1.5·10⁻⁷ of itself, for sums of many powers: AVX-512 takes y apart, and puts the power together, in one instruction each, which saves a
+    /// step of <see cref="ScaledPower"/>'s. The same bits without them. y is at most 76; below -176 it counts as that, since a subnormal
+    /// power would take a hundred times as long. So the lift: what is that far below the largest is nothing beside it.
+    /// </summary>
+    /// <remarks>2ᶠ for 0 ≤ f &lt; 1 is Remez's best polynomial of the fifth degree, within 7.5·10⁻⁸, coefficients rounded.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LiftedPowerOfTwo(Vector512<float> y)
+    {
+        const byte Down = 1;
+        y = Lanes512.Max(Vector512.Create(-126f - Lift), y); // what is not a number stays so
+        Vector512<float> f = Avx512DQ.IsSupported ? Avx512DQ.Reduce(y, Down) : y - Vector512.Floor(y);
+        Vector512<float> p = Vector512.FusedMultiplyAdd(Vector512.Create(LiftUp * 0.0018775766948238015f), f, Vector512.Create(LiftUp * 0.00898933969438076f));
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(LiftUp * 0.05582631751894951f));
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(LiftUp * 0.24015361070632935f));
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(LiftUp * 0.6931530833244324f));
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(LiftUp * 0.9999999403953552f));
+        return Avx512DQ.IsSupported ? Avx512F.Scale(p, y) : ScaledByFloor(p, y);
+    }
+
+    /// <summary>What takes <see cref="LiftedPowerOfTwo"/>'s lift away.</summary>
+    public const double LiftDown = 1 / (double)LiftUp;
+
+    private const int Lift = 50;
+    private const float LiftUp = 1L << Lift;
+
+    // p·2^⌊y⌋, p with its lift: the power by the bits of a float's exponent, and in two steps, since it may be below the least of them.
+    internal static Vector512<float> ScaledByFloor(Vector512<float> p, Vector512<float> y)
+    {
+        Vector512<int> exponent = Vector512.ConvertToInt32(Vector512.Floor(y)) + Vector512.Create(127 + Lift);
+        return p * (float)LiftDown * Vector512.ShiftLeft(exponent, 23).AsSingle();
     }
 
     /// <summary>

@@ -6,9 +6,9 @@ namespace ElderManaged.Tensors;
 /// <summary>One row of <see cref="Op.CrossEntropy"/>; n = its width.</summary>
 /// <remarks>
 /// <code>
-///   row   ┌─ 4096 ─┬─ 4096 ─┬ 16 ┬─ 4096 ─┬ …      Forward reads a row once, block by block: Σ exp, scaled by the largest element of the
-///         └────────┴────────┴─▲──┴────────┴ …      blocks before, and on the way the block's own. Where that is larger, the sum so far is
-///                           target                 scaled down, by a power of two; where it is much larger, the block is done again.
+///   row   ┌─ 4 × 4096 ─┬────┬ 16 ┬─ 4 × 4096 ─┬ …      Forward reads a row once, stretch by stretch: Σ exp, scaled by the largest element of the
+///         └────────────┴────┴─▲──┴────────────┴ …      stretches before, and on the way the stretch's own. Where that is larger, the sum so far is
+///                           target                     scaled down, by a power of two; where it is much larger, the stretch is done again.
 /// </code>
 /// The target's own exponential is left out of the sum and added in double precision: so the small loss of a sure prediction keeps its digits.
 /// </remarks>
@@ -16,8 +16,14 @@ internal static unsafe class CrossEntropyKernel
 {
     private const int Block = 4096;
 
-    // So much larger than the one that the scale was made for may an element be: the sum of a block stays below 2¹⁰⁰.
-    private const float Above = 60;
+    // So many elements are added up before their sum and the largest of them are looked at.
+    private const int Stretch = 4 * Block;
+
+    // The size of them all is guessed from the first ones.
+    private const int Sample = 64;
+
+    // So much larger than the one that the scale was made for may an element be: the sum of a stretch stays below 2¹²⁴, the lift of PowerOfTwo included.
+    private const float Above = 40;
 
     /// <summary>
     /// Writes the largest logit, 1 / Σ exp(x − s·ln 2) for the s of <see cref="ExpScale"/>, and the loss to <paramref name="row"/>; zeros for an ignored row.
@@ -143,8 +149,9 @@ internal static unsafe class CrossEntropyKernel
             int at = target & -16, end = n & -16;
             float* few = stackalloc float[16];
 
-            // The target's is a first guess at the size of them all.
-            return Raise(x[target]) && Blocks(0, at) && Segment(Few(few, at, target), 16) && Blocks(at + 16, end) && (end <= at || end == n || Segment(Few(few, end, -1), 16)) && Largest > -ExpScale.TooLarge;
+            // The target's own element comes last: it is seldom in a cache yet.
+            return Raise(Reductions.Max(x, Math.Min(n, Sample))) && Stretches(0, at) && Segment(Few(few, at, target), 16) && Stretches(at + 16, end)
+                && (end <= at || end == n || Segment(Few(few, end, -1), 16)) && Raise(x[target]) && Largest > -ExpScale.TooLarge;
         }
 
         /// <summary>From the start again, with the largest element subtracted.</summary>
@@ -166,11 +173,11 @@ internal static unsafe class CrossEntropyKernel
             }
         }
 
-        private bool Blocks(int first, int end)
+        private bool Stretches(int first, int end)
         {
-            for (int i = first; i < end; i += Block)
+            for (int i = first; i < end; i += Stretch)
             {
-                if (!Segment(x + i, Math.Min(Block, end - i)))
+                if (!Segment(x + i, Math.Min(Stretch, end - i)))
                 {
                     return false;
                 }
@@ -181,7 +188,7 @@ internal static unsafe class CrossEntropyKernel
 
         private bool Segment(float* segment, int count)
         {
-            float sum = Exponentials(segment, count, Scale, out float largest);
+            double sum = Exponentials(segment, count, Scale, out float largest);
             if (largest > Largest + Above)
             {
                 if (!Raise(largest))
@@ -229,47 +236,49 @@ internal static unsafe class CrossEntropyKernel
     /// at once come nearly twice as fast. The largest costs nothing: waiting for memory leaves room for it.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Exponentials(float* x, int count, ExpScale scale, out float largest)
+    private static double Exponentials(float* x, int count, ExpScale scale, out float largest)
     {
-        Vector512<float> least = Vector512.Create(scale.Least), start = Vector512.Create(scale.Start);
+        Vector512<float> minusS = Vector512.Create(-scale.S);
         Vector512<float> a = default, b = default, c = default, d = default;
         Vector512<float> most = Vector512.Create(float.NegativeInfinity), more = most;
-        int quarter = count / 64 * 16;
-        float* end = x + count, second = x + quarter, third = second + quarter, fourth = third + quarter;
-        for (int i = 0; i < quarter; i += 16)
+        for (float* end = x + count; x < end;)
         {
-            // The next block: 16 KB, for which there is room in the first-level cache beside this one.
-            Prefetch.Nearest(end + i);
-            Prefetch.Nearest(end + quarter + i);
-            Prefetch.Nearest(end + (2 * quarter) + i);
-            Prefetch.Nearest(end + (3 * quarter) + i);
-            Vector512<float> p = Vector512.Load(x + i), q = Vector512.Load(second + i);
-            Vector512<float> r = Vector512.Load(third + i), s = Vector512.Load(fourth + i);
-            most = Lanes512.Max(Lanes512.Max(most, p), r);
-            more = Lanes512.Max(Lanes512.Max(more, q), s);
-            a = Add(p, least, start, a);
-            b = Add(q, least, start, b);
-            c = Add(r, least, start, c);
-            d = Add(s, least, start, d);
-        }
+            int quarter = (int)Math.Min(Block, end - x) / 64 * 16;
+            float* second = x + quarter, third = second + quarter, fourth = third + quarter;
+            for (int i = 0; i < quarter; i += 16)
+            {
+                // One block ahead of itself, 16 KB, for which there is room in the first-level cache beside this one. So each line is fetched once, wherever
+                // the target and the end of the row cut a block short.
+                Prefetch.Nearest(x + Block + i);
+                Prefetch.Nearest(second + Block + i);
+                Prefetch.Nearest(third + Block + i);
+                Prefetch.Nearest(fourth + Block + i);
+                Vector512<float> p = Vector512.Load(x + i), q = Vector512.Load(second + i);
+                Vector512<float> r = Vector512.Load(third + i), t = Vector512.Load(fourth + i);
+                most = Lanes512.Max(Lanes512.Max(most, p), r);
+                more = Lanes512.Max(Lanes512.Max(more, q), t);
+                a += Power(p, minusS);
+                b += Power(q, minusS);
+                c += Power(r, minusS);
+                d += Power(t, minusS);
+            }
 
-        for (x = fourth + quarter; x < end; x += 16)
-        {
-            Vector512<float> p = Vector512.Load(x);
-            most = Lanes512.Max(most, p);
-            a = Add(p, least, start, a);
+            for (x = fourth + quarter; end - x < 64 && x < end; x += 16)
+            {
+                Vector512<float> p = Vector512.Load(x);
+                most = Lanes512.Max(most, p);
+                a += Power(p, minusS);
+            }
         }
 
         largest = Reductions.Largest(Lanes512.Max(most, more));
-        return Reductions.Fold((a + b) + (c + d));
+        return Reductions.Fold((a + b) + (c + d)) * SimdMath.LiftDown;
     }
 
+    // exp(x)·2⁻ˢ = 2^y with y = x·log₂e − s, rounded once: near the largest element, where y is small, by next to nothing.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Add(Vector512<float> x, Vector512<float> least, Vector512<float> start, Vector512<float> sum)
-    {
-        Vector512<float> m = SimdMath.ScaledExp<Lanes512, Vector512<float>>(x, least, start, out Vector512<float> power);
-        return Vector512.FusedMultiplyAdd(m, power, sum);
-    }
+    private static Vector512<float> Power(Vector512<float> x, Vector512<float> minusS)
+        => SimdMath.LiftedPowerOfTwo(Vector512.FusedMultiplyAdd(x, Vector512.Create(SimdMath.OneOverLn2), minusS));
 }
 
 /// <summary>The plain double-precision twin of <see cref="Op.CrossEntropy"/>.</summary>

@@ -66,6 +66,25 @@ public sealed class SimdMathTests
     }
 
     [Fact]
+    public void Lifted_powers_of_two_are_within_so_much_and_never_subnormal()
+    {
+        const float lifted = 1.37f * (1L << 50);
+        for (float y = 76; y > -180; y -= 0.0371f)
+        {
+            float found = SimdMath.LiftedPowerOfTwo(Vector512.Create(y))[5];
+            double exact = Math.Pow(2, Math.Max(y, -176));
+            Assert.False(float.IsSubnormal(found));
+            Assert.Equal(exact, found * SimdMath.LiftDown, 1.5e-7 * exact);
+
+            // What stands for the instruction where there is none: its bits.
+            float least = Math.Max(y, -176);
+            Assert.Equal(MathF.ScaleB(lifted, (int)MathF.Floor(least)), SimdMath.ScaledByFloor(Vector512.Create(lifted), Vector512.Create(least))[2]);
+        }
+
+        Assert.Equal(float.NaN, SimdMath.LiftedPowerOfTwo(Vector512.Create(float.NaN))[0]);
+    }
+
+    [Fact]
     public void Gate_is_the_sigmoid()
     {
         for (float x = 86; x > -86; x -= 0.00371f)
