@@ -89,19 +89,31 @@ internal unsafe struct AttentionAhead
         }
     }
 
-    /// <summary>What each of some strips shall fetch, which have time for so many rows; or <paramref name="nothing"/>, an address that is near already.</summary>
-    public void Fetch(AheadRun* runs, int strips, nint rows, float* nothing)
+    /// <summary>
+    /// What each of some strips or groups shall fetch; or <paramref name="nothing"/>, an address that is near already. The first has time for
+    /// so many <paramref name="rows"/>, each next one for some <paramref name="more"/>, and for so many <paramref name="columns"/> of each.
+    /// </summary>
+    public void Fetch(AheadRun* runs, int strips, nint rows, nint more, int columns, float* nothing)
     {
-        for (int i = 0; i < strips; i++)
+        for (int i = 0; i < strips; i++, rows += more)
         {
-            bool some = current < count;
-            runs[i].Step = some ? areas[current].Stride : 0;
-            runs[i].First = some ? Take(rows) : nothing;
+            if (current < count)
+            {
+                ref readonly Area area = ref areas[current];
+                nint some = Math.Min(rows, area.Rows - row);
+                runs[i].Step = area.Stride;
+                runs[i].First = Take(some, columns);
+                runs[i].Last = runs[i].First + ((some - 1) * runs[i].Step);
+            }
+            else
+            {
+                runs[i] = new() { First = nothing, Last = nothing };
+            }
         }
     }
 
-    // The next rows, as many as a tile is deep: maybe fewer.
-    private float* Take(nint depth)
+    // The next rows, as many as a tile or a strip has time for: maybe fewer.
+    private float* Take(nint depth, int columns = AttentionPacking.Panel)
     {
         ref readonly Area area = ref areas[current];
         float* first = area.First + (row * area.Stride) + column;
@@ -109,7 +121,7 @@ internal unsafe struct AttentionAhead
         if (row >= area.Rows)
         {
             row = 0;
-            column += AttentionPacking.Panel;
+            column += columns;
             if (column >= area.Width)
             {
                 column = 0;
@@ -132,4 +144,11 @@ internal unsafe struct AttentionAhead
     {
         private Area first;
     }
+}
+
+/// <summary>The rows that a strip fetches, or a group of rows of a triangle, one after the other: 32 or 64 columns of each.</summary>
+internal unsafe struct AheadRun
+{
+    public float* First, Last;
+    public nint Step;
 }

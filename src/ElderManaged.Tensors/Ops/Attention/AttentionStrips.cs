@@ -30,15 +30,8 @@ internal unsafe struct StripWork
     /// <summary>Where the largest of each column of C is kept, if it is wanted: 32 numbers, so far those of other strips.</summary>
     public float* Largest;
 
-    /// <summary>What is fetched meanwhile, for each strip.</summary>
+    /// <summary>What is fetched meanwhile, for each strip: 32 columns at each two steps.</summary>
     public AheadRun* Ahead;
-}
-
-/// <summary>Memory fetched during a strip: two lines in two steps, then two lines so much further.</summary>
-internal unsafe struct AheadRun
-{
-    public float* First;
-    public nint Step;
 }
 
 /// <summary>
@@ -111,7 +104,8 @@ internal static unsafe class AttentionStrips
             float* b = w->B;
             float* end = b + (w->Depth * bRow);
             float* ahead = run->First;
-            nint aheadStep = run->Step * sizeof(float);
+            float* lastAhead = run->Last;
+            nint aheadStep = run->Step;
             run++;
             do
             {
@@ -149,7 +143,7 @@ internal static unsafe class AttentionStrips
                 a6 += Steps;
                 a9 += Steps;
                 b += 2 * bRow;
-                ahead = (float*)((byte*)ahead + aheadStep);
+                ahead = ahead == lastAhead ? ahead : ahead + aheadStep;
             }
             while (b != end);
 

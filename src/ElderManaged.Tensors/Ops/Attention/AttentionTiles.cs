@@ -12,6 +12,9 @@ internal static unsafe class AttentionTiles
     // Strips that are given what they fetch at a time.
     private const int MostStrips = 64;
 
+    // Groups of a triangle: blocks have at most 64 rows.
+    private const int MostGroups = 16;
+
     /// <summary>
     /// Scores of up to 32 rows with some positions, from <paramref name="first"/> on: position by position, a row in each lane. Tiles that no row
     /// sees are left out, and what a row does not see is undefined.
@@ -116,10 +119,33 @@ internal static unsafe class AttentionTiles
         {
             work.Accumulate = first > 0;
             int last = Math.Min(end, first + MixDepth);
+            int done = 0;
+            if (last == rows.Seen(rows.Count - 1) && rows.First > first && TakesTriangle(level, heights, width))
+            {
+                done = rows.Count & -AttentionTriangle.Rows;
+                TriangleWork triangle = new()
+                {
+                    A = weights + (first * step),
+                    ARow = row,
+                    ACol = step,
+                    AGroup = AttentionTriangle.Rows * row,
+                    B = vectors.First + ((first - start) * vectors.Stride),
+                    BRow = vectors.Stride,
+                    BPlane = vectors.Plane,
+                    C = result,
+                    CRow = resultStride,
+                    Depth = rows.Seen(AttentionTriangle.Rows - 1) - first,
+                    DepthGroup = AttentionTriangle.Rows,
+                    Groups = done / AttentionTriangle.Rows,
+                    Accumulate = first > 0,
+                };
+                Triangle(&triangle, width, ref ahead);
+            }
+
             for (int c = 0; c < width; c += Panel)
             {
                 work.B = vectors.First + (c / Panel * vectors.Plane) + ((first - start) * vectors.Stride);
-                for (int i = 0; i < rows.Count;)
+                for (int i = done; i < rows.Count;)
                 {
                     int height = Height(level, heights, rows.Count - i);
                     work.Depth = Math.Min(last, rows.Seen(i + height - 1)) - first;
@@ -172,6 +198,29 @@ internal static unsafe class AttentionTiles
             }
         }
 
+        if (rowOf == 0 && TakesTriangle(level, heights, width))
+        {
+            done = count & -AttentionTriangle.Rows;
+            TriangleWork triangle = new()
+            {
+                A = weights,
+                ARow = stride,
+                ACol = 1,
+                AGroup = AttentionTriangle.Rows * (stride + 1),
+                B = vectors,
+                BRow = vectorStride,
+                BPlane = Panel,
+                BGroup = AttentionTriangle.Rows * vectorStride,
+                C = sums,
+                CRow = sumStride,
+                Depth = rows,
+                DepthGroup = -AttentionTriangle.Rows,
+                Groups = done / AttentionTriangle.Rows,
+                Accumulate = accumulate,
+            };
+            Triangle(&triangle, width, ref ahead);
+        }
+
         for (int p = done; p < count;)
         {
             int height = Height(level, heights, count - p);
@@ -207,6 +256,25 @@ internal static unsafe class AttentionTiles
         }
     }
 
+    // Triangles have whole registers of the widest kind, and multiply by zero what up to three of four rows do not see.
+    private static bool TakesTriangle(SimdLevel level, int heights, int width) =>
+        level == SimdLevel.Vector512 && heights > 1 && width % AttentionTriangle.Columns == 0;
+
+    // All columns of the product of a triangle, whose first ones are given.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void Triangle(TriangleWork* work, int width, ref AttentionAhead ahead)
+    {
+        AheadRun* runs = stackalloc AheadRun[MostGroups];
+        work->Ahead = runs;
+        for (int c = 0; c < width; c += AttentionTriangle.Columns)
+        {
+            ahead.Fetch(runs, work->Groups, work->Depth, work->DepthGroup, AttentionTriangle.Columns, work->B);
+            AttentionTriangle.Run(work);
+            work->B += AttentionTriangle.Columns / Panel * work->BPlane;
+            work->C += AttentionTriangle.Columns;
+        }
+    }
+
     // Strips have whole registers of the widest kind and an even depth. A single one gains nothing.
     private static bool TakesStrips(SimdLevel level, int columns, int depth, int rows) =>
         level == SimdLevel.Vector512 && rows >= 2 * AttentionStrips.Rows && columns % Panel == 0 && depth % AttentionStrips.Steps == 0;
@@ -233,7 +301,7 @@ internal static unsafe class AttentionTiles
         for (int done = 0; done < strips; done += work.Strips)
         {
             work.Strips = Math.Min(strips - done, MostStrips);
-            ahead.Fetch(runs, work.Strips, work.Depth / AttentionStrips.Steps, work.B);
+            ahead.Fetch(runs, work.Strips, work.Depth / AttentionStrips.Steps, 0, Panel, work.B);
             AttentionStrips.Run(&work);
             nint more = work.Strips * AttentionStrips.Rows;
             work.A += more * work.ARow;
