@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace ElderManaged.Models.Weights;
 
 /// <summary>
@@ -12,6 +14,7 @@ internal static class CounterRandom
     public static ulong Stream(ulong seed, ulong tensor) => Mix(seed + (Golden * tensor));
 
     /// <summary>Numbers <paramref name="first"/> and following of a stream.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // long loops from the first call on
     public static void Fill(Span<float> values, ulong stream, long first, float deviation)
     {
         float bound = deviation * MathF.Sqrt(3); // uniform in ± this has that deviation
@@ -25,6 +28,7 @@ internal static class CounterRandom
     }
 
     // The finaliser of SplitMix64 (Steele, Lea and Flood 2014).
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Mix(ulong z)
     {
         z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9UL;

@@ -77,15 +77,18 @@ public sealed partial class FrozenMatrix
     /// <param name="outFeatures">Rows of W.</param>
     /// <param name="inFeatures">Columns of W; a multiple of the format's block length.</param>
     /// <exception cref="ArgumentException">The sizes disagree, or do not go with the format.</exception>
-    public static FrozenMatrix Quantize(StoredNumbers numbers, ReadOnlySpan<float> w, int outFeatures, int inFeatures)
+    public static unsafe FrozenMatrix Quantize(StoredNumbers numbers, ReadOnlySpan<float> w, int outFeatures, int inFeatures)
     {
         CheckWeight(w.Length, outFeatures, inFeatures);
         FrozenMatrixBuilder builder = new(numbers, outFeatures, inFeatures);
-        byte[] row = new byte[builder.RowBytes];
-        for (int o = 0; o < outFeatures; o++)
+        fixed (float* pinned = w)
         {
-            StoredBlocks.Quantize(numbers, w.Slice(o * inFeatures, inFeatures), row);
-            builder.AddRows(row);
+            nint rows = (nint)pinned; // threads take part, each with rows of its own
+            builder.ReadRows((first, stored) =>
+            {
+                float* row = (float*)rows + ((nint)first * inFeatures);
+                StoredBlocks.Quantize(numbers, new ReadOnlySpan<float>(row, checked((int)(stored.Length / builder.RowBytes * inFeatures))), stored);
+            });
         }
 
         return builder.Build();

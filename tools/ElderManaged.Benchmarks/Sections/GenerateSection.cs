@@ -11,7 +11,7 @@ internal sealed class GenerateSection : ISection
 
     public string Name => "generate";
 
-    public TimeSpan Typical => TimeSpan.FromSeconds(50);
+    public TimeSpan Typical => TimeSpan.FromSeconds(88);
 
     public void Run(BenchmarkRun run)
     {
