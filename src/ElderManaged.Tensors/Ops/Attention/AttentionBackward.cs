@@ -54,15 +54,20 @@ internal static unsafe class AttentionBackward
         int padded = AttentionTiles.PanelsWidth(width);
         int blockRows = slice.Length > Panel && 2 * Panel * positions <= ScoreRoom ? 2 * Panel : Panel;
         bool inPlace = slice.Length <= AttentionPacking.FewRows && width % 16 == 0;
-        bool packsKeys = state.Dq is not null && !(inPlace && slice.Past == 0);
+        bool packsKeys = state.Dq is not null && (slice.Past > 0 || width % 16 != 0);
         bool slopes = state.Dq is not null || state.Dk is not null;
         nint scoreRoom = (nint)positions * blockRows;
-        nint rowRoom = ((nint)slice.Length * width) + 15 & -16; // own keys or values close together
+
+        // Rows copied close together lie no power of two apart, which would fill few sets of the cache. Behind a row that is no whole registers
+        // its neighbour begins: kernels read on there, and what lies in a gap by chance could be subnormal, which is slow.
+        int close = width % 16 == 0 ? width + 16 : width;
+        nint rowRoom = ((nint)slice.Length * close) + 15 & -16; // own keys or values
+        nint closeRoom = blockRows * (nint)close;
         nint turnedRoom = blockRows * (nint)width;
         nint plane = (nint)(positions + 3) * Panel; // past keys are turned by fours
         nint sumSize = (nint)slice.Length * padded;
         float* scratch = AttentionScratch.Rent((2 * scoreRoom) + (2 * rowRoom) + (packsKeys ? (long)(positions + 3) * padded : 0)
-            + (4 * turnedRoom) + (2 * sumSize) + (Panel * padded) + (3 * blockRows));
+            + (2 * (closeRoom + turnedRoom)) + (2 * sumSize) + (Panel * padded) + (3 * blockRows));
         Work work = new()
         {
             Level = state.Level,
@@ -87,15 +92,16 @@ internal static unsafe class AttentionBackward
         scratch += scoreRoom;
         if (!inPlace)
         {
-            work.OwnStride = width;
+            work.OwnStride = work.CloseStride = close;
             work.OwnKeys = scratch;
             work.OwnValues = scratch + rowRoom;
-            AttentionPacking.Copy(slice.OwnKeys, slice.KeyStride, width, slice.Length, work.OwnKeys, width);
-            AttentionPacking.Copy(slice.OwnValues, slice.KeyStride, width, slice.Length, work.OwnValues, width);
+            AttentionPacking.Copy(slice.OwnKeys, slice.KeyStride, width, slice.Length, work.OwnKeys, close);
+            AttentionPacking.Copy(slice.OwnValues, slice.KeyStride, width, slice.Length, work.OwnValues, close);
+            work.Keys = new(work.OwnKeys, close, Panel, positions);
             scratch += 2 * rowRoom;
             work.CloseQ = scratch;
-            work.CloseDy = scratch + turnedRoom;
-            scratch += 2 * turnedRoom;
+            work.CloseDy = scratch + closeRoom;
+            scratch += 2 * closeRoom;
         }
 
         if (packsKeys)
@@ -126,8 +132,9 @@ internal static unsafe class AttentionBackward
         public float* Weights, Slopes;  // [positions, block rows]; slopes null: not needed
         public float* OwnKeys, OwnValues;       // own keys and values as rows
         public nint OwnStride;
-        public AttentionVectorRows Keys;        // all keys as rows, in panels where that is better
+        public AttentionVectorRows Keys;        // all keys as rows, in panels where there are past ones or rows are no whole registers
         public float* CloseQ, CloseDy;  // the block's rows of q and dy close together; null: they are read where they lie
+        public nint CloseStride;
         public float* Turned;           // 32 rows of q or dy, [D, 32]
         public float* SumK, SumV;       // [own rows, padded]
         public float* Out;
@@ -163,11 +170,11 @@ internal static unsafe class AttentionBackward
                 nint rowStep = slice.QueryStride;
                 if (CloseQ != null)
                 {
-                    AttentionPacking.Copy(q, rowStep, Width, count, CloseQ, Width);
-                    AttentionPacking.Copy(dy, rowStep, Width, count, CloseDy, Width);
+                    AttentionPacking.Copy(q, rowStep, Width, count, CloseQ, CloseStride);
+                    AttentionPacking.Copy(dy, rowStep, Width, count, CloseDy, CloseStride);
                     q = CloseQ;
                     dy = CloseDy;
-                    rowStep = Width;
+                    rowStep = CloseStride;
                 }
 
                 if (WantsValues)
