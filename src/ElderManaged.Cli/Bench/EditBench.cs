@@ -36,7 +36,7 @@ internal sealed class EditBench(TransformerModel model, ElderOptions options, Ac
     public EditBenchResult Run(int batches)
     {
         progress("warming up");
-        new ElderEditor(model, options with { Iterations = WarmUpIterations }).Edit(NextBatch(), cancellationToken);
+        Statistics.WarmUp(() => new ElderEditor(model, options with { Iterations = WarmUpIterations }).Edit(NextBatch(), cancellationToken));
         ElderEditor editor = new(model, options);
         if (options.RehearsedRows > 0)
         {

@@ -26,9 +26,6 @@ internal static class GenerateBench
     // Once they took so long there are no more rounds.
     private static readonly TimeSpan Enough = TimeSpan.FromSeconds(5);
 
-    // The JIT compiles what runs often a second time, in the background: until it has, it takes a core from the threads that are measured.
-    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(1);
-
     public static GenerateBenchResult Run(
         TransformerModel model, int promptTokens, int tokens, Action<string> progress, CancellationToken cancellationToken)
     {
@@ -49,12 +46,7 @@ internal static class GenerateBench
 
         bool alone = model.Device == Device.Cpu; // products are noted, and memory is read, on the processor only
         double weightBytes = !alone ? double.NaN : log.Matrices.Sum(m => (double)m.Numbers.ByteCount((long)m.OutFeatures * m.InFeatures));
-        long warming = Stopwatch.GetTimestamp();
-        do
-        {
-            Generator.Generate(batch, new GenerationOptions { MaxTokens = WarmUpTokens, IgnoreEnd = true }, cancellationToken: cancellationToken);
-        }
-        while (Stopwatch.GetElapsedTime(warming) < WarmUp);
+        Statistics.WarmUp(() => Generator.Generate(batch, new GenerationOptions { MaxTokens = WarmUpTokens, IgnoreEnd = true }, cancellationToken: cancellationToken));
 
         ReadBandwidth? reading = alone ? new(weightBytes) : null;
         List<double> prompts = [], each = [], products = [], allocated = [], bandwidths = [];

@@ -12,6 +12,20 @@ internal static class Statistics
         return sorted.Length == 0 ? double.NaN : (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
     }
 
+    /// <summary>
+    /// Does what will be measured for a second, once at least. The JIT compiles what runs often a second time, in the background: until it
+    /// has, it takes a core from the threads that are measured.
+    /// </summary>
+    public static void WarmUp(Action action)
+    {
+        long begin = Stopwatch.GetTimestamp();
+        do
+        {
+            action();
+        }
+        while (Stopwatch.GetElapsedTime(begin).TotalSeconds < 1);
+    }
+
     /// <summary>The median time of an action in seconds, over at least three runs and half a second; over fewer runs once they took two seconds.</summary>
     public static double MedianSeconds(Action action)
     {
