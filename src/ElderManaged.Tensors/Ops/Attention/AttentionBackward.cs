@@ -13,7 +13,7 @@ namespace ElderManaged.Tensors;
 ///              │ ds, from      │      Tiles of 12 positions × 32 rows, D deep:                     k·qᵀ, v·dyᵀ, from rows turned to panels [D, 32]
 ///              │ v·dyᵀ, beside │      Tiles of 12 rows × 32 columns of D, as deep as they see:     dq = ds·k
 ///              │ it ╲          │      Tiles of 12 positions × 32 columns of D, the block deep:     dv += wᵀ·dy, dk += dsᵀ·q
-///              └───────╲───────┘
+///              └───────╲───────┘      On the diagonal, in groups of 4 rows or positions × 64 columns: see AttentionTriangle.
 /// </code>
 /// One thread does all rows of a head, block after block, so an element of dk or dv is one chain of fused multiply-adds in the
 /// order of the rows. Where several query heads share a key/value head, their sums are added in order: here, or, if each has a part of

@@ -12,6 +12,7 @@ namespace ElderManaged.Tensors;
 ///              │    ╲          │      softmax: all rows side by side, going down.
 ///              └───────╲───────┘      ·v: 12 rows × 32 columns at a time, as deep as the last of the rows sees; first past values, then own ones.
 /// </code>
+/// Positions that all rows see go strip by strip (<see cref="AttentionStrips"/>), the last ones of the second product group by group (<see cref="AttentionTriangle"/>).
 /// Keys and values are read where they lie if they are few; else copied together once for all rows and heads of a part.
 /// A score is one chain of fused multiply-adds along D, an element of y one along the positions. Tiles never cut these chains, so a
 /// row has the same bits in any tile and block, and with its keys in a past segment as among its own.
