@@ -29,7 +29,7 @@ internal static class TableCommand
             return WrongInput;
         }
 
-        Sampler sampler = new(quick ? 2 : 3, cancellation);
+        Sampler sampler = new(rounds: quick ? 1 : 2, cancellation);
         bool stopped = false;
         string? failure = null;
         List<ResultTable> tables = [];

@@ -16,7 +16,7 @@ namespace ElderManaged.Benchmarks.Measuring;
 /// <param name="cancellation">Looked at between turns.</param>
 internal sealed class Sampler(int rounds, CancellationToken cancellation)
 {
-    private const int Bursts = 3;
+    private const int Bursts = 5;
 
     // The middle half of a side's bursts lies this close together, relative to their median, if nobody disturbs.
     private const double MostSpread = 0.1;
@@ -27,9 +27,9 @@ internal sealed class Sampler(int rounds, CancellationToken cancellation)
     // A call that takes so long needs no second one to tell how many fit into a burst: one.
     private static readonly TimeSpan LongCall = TimeSpan.FromMilliseconds(100);
 
-    // The system's scheduler remembers for some tens of milliseconds that a core was busy with the other side's thread, and
-    // puts two of this side's threads on one core meanwhile.
-    private static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(50);
+    // For about a tenth of a second after the other side's turn, the system's scheduler keeps two of this side's threads on one core:
+    // every call takes twice as long. (A peer that binds its threads to cores does not suffer from it.)
+    private static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(150);
     private readonly HashSet<string> warm = [];
 
     /// <summary>Median seconds of one call of each side.</summary>
@@ -48,12 +48,14 @@ internal sealed class Sampler(int rounds, CancellationToken cancellation)
     {
         bool first = warm.Add(kind);
         Side[] sides = [.. actions.Select(action => new Side(action, SecondsOfCall(action, first)))];
+        Side? last = null;
         for (int round = 0; round < rounds || (round < 2 * rounds && sides.Any(side => side.Spread() > MostSpread)); round++)
         {
-            // a b, b a, a b: no side always comes last
+            // a b, b a, a b: no side always comes last, and who has two turns in a row has settled for the second
             foreach (Side side in round % 2 == 0 ? sides : sides.Reverse())
             {
-                TakeTurn(side);
+                TakeTurn(side, goesOn: side == last);
+                last = side;
             }
         }
 
@@ -66,7 +68,7 @@ internal sealed class Sampler(int rounds, CancellationToken cancellation)
         Side side = new(action, SecondsOfCall(action, first: true));
         for (int round = 0; round < rounds; round++)
         {
-            TakeTurn(side);
+            TakeTurn(side, goesOn: round > 0);
         }
 
         return side.Median();
@@ -95,10 +97,29 @@ internal sealed class Sampler(int rounds, CancellationToken cancellation)
         return watch.Elapsed.TotalSeconds / calls;
     }
 
-    private void TakeTurn(Side side)
+    private void TakeTurn(Side side, bool goesOn)
     {
         cancellation.ThrowIfCancellationRequested();
-        WaitForIdleThreads();
+        if (!goesOn)
+        {
+            WaitForIdleThreads();
+            Settle(side);
+        }
+
+        for (int burst = 0; burst < side.Bursts; burst++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            for (int i = 0; i < side.Calls; i++)
+            {
+                side.Action();
+            }
+
+            side.Times.Add(Stopwatch.GetElapsedTime(start).TotalSeconds / side.Calls);
+        }
+    }
+
+    private static void Settle(Side side)
+    {
         long start = Stopwatch.GetTimestamp();
         if (CpuThreads.Count > 1 || side.IsShort)
         {
@@ -107,17 +128,6 @@ internal sealed class Sampler(int rounds, CancellationToken cancellation)
                 side.Action();
             }
             while (CpuThreads.Count > 1 && Stopwatch.GetElapsedTime(start) < Settling);
-        }
-
-        for (int burst = 0; burst < side.Bursts; burst++)
-        {
-            start = Stopwatch.GetTimestamp();
-            for (int i = 0; i < side.Calls; i++)
-            {
-                side.Action();
-            }
-
-            side.Times.Add(Stopwatch.GetElapsedTime(start).TotalSeconds / side.Calls);
         }
     }
 
