@@ -20,7 +20,7 @@ internal sealed class ProductsSection : ISection
 
     public string Name => "products";
 
-    public TimeSpan Typical => TimeSpan.FromSeconds(215);
+    public TimeSpan Typical => TimeSpan.FromSeconds(190);
 
     public void Run(BenchmarkRun run)
     {
