@@ -20,6 +20,13 @@ internal sealed unsafe partial class FrozenWordPanels
                 return;
             }
 
+            if (GemmFromPanels.PaysUnpacked(rows))
+            {
+                GemmFromPanels.Multiply(new Unpacked(this), OutFeatures, InFeatures, pdy, rows, pdx, accumulate);
+                GC.KeepAlive(this);
+                return;
+            }
+
             // Parts are ranges of inputs, in pieces of 32: whole groups, whole panels of the product.
             int pieces = (InFeatures + Width - 1) / Width;
             work.PanelsPerPart = PartSize(pieces, UnpackedColumns / Width);
@@ -28,6 +35,36 @@ internal sealed unsafe partial class FrozenWordPanels
         }
 
         GC.KeepAlive(this);
+    }
+
+    // Slices of outputs may begin and end within a panel of 64: its halves are panels of 32.
+    private readonly struct Unpacked(FrozenWordPanels weight) : GemmFromPanels.IUnpacked
+    {
+        public void Unpack(SimdLevel level, int firstOutput, int outputs, int firstInput, int inputs, float* block)
+        {
+            nint half = (nint)inputs * Width;
+            for (int o = firstOutput; o < firstOutput + outputs;)
+            {
+                bool whole = o % Lanes == 0 && o + Width < firstOutput + outputs;
+                float* to = whole ? block : AlignedBuffer.Rent(ref t_unpacked, 2 * half);
+                weight.Unpack(level, o / Lanes, firstInput, inputs, to);
+                if (!whole)
+                {
+                    new Span<float>(to + (o % Lanes / Width * half), (int)half).CopyTo(new Span<float>(block, (int)half));
+                }
+
+                o += whole ? Lanes : Width;
+                block += whole ? 2 * half : half;
+            }
+        }
+
+        public GemmBlocks.WantedNext Source(int firstOutput, int outputs, int firstInput, int inputs) => new()
+        {
+            First = (float*)(weight.Panel(firstOutput / Lanes) + weight._layout.Offset(firstInput)),
+            Step = weight._panelBytes / sizeof(float),
+            Pieces = ((firstOutput + outputs - 1) / Lanes) - (firstOutput / Lanes) + 1,
+            Length = weight._layout.Offset(inputs & ~1) / sizeof(float),
+        };
     }
 
     // Inputs of one part of dx: for each block of outputs, unpack, turn into panels of inputs, multiply.

@@ -43,7 +43,7 @@ public sealed class StoredMatrixTests
             FrozenMatrix frozen = FrozenMatrix.FromStored(numbers, stored, outputs, inputs);
             FrozenMatrix dense = FrozenMatrix.FromDense(w, outputs, inputs);
             Assert.Equal(numbers, frozen.Numbers);
-            foreach (int rows in new[] { 1, 2, 3, 4, 5, 8, 9, 31 })
+            foreach (int rows in new[] { 1, 2, 3, 4, 5, 8, 9, 31, 45 })
             {
                 foreach (bool accumulate in new[] { false, true })
                 {

@@ -22,7 +22,7 @@ internal static unsafe class CrossEntropyKernel
     // The size of them all is guessed from the first ones.
     private const int Sample = 64;
 
-    // So much larger than the one that the scale was made for may an element be: the sum of a stretch stays below 2¹²⁴, the lift of PowerOfTwo included.
+    // So much larger than the one that the scale was made for may an element be: the sum of a stretch stays below 2¹²⁴, the lift of LiftedPowerOfTwo included.
     private const float Above = 40;
 
     /// <summary>

@@ -21,7 +21,7 @@ namespace ElderManaged.Tensors;
 /// </code>
 /// The order of summation is that of <see cref="Gemm"/>: ascending outputs, one chain for each element; sixteen chains for one to four rows.
 /// </remarks>
-internal static unsafe class GemmFromPanels
+internal static unsafe partial class GemmFromPanels
 {
     private const int Width = GemmKernels.PanelWidth;
 
@@ -52,7 +52,7 @@ internal static unsafe class GemmFromPanels
     /// <summary>dx (rows, inputs) ← dy (rows, outputs)·W (+ dx), W[32j + l, p] at panels + (j·inputs + p)·32 + l.</summary>
     public static void Multiply(float* panels, int outputs, int inputs, float* dy, int rows, float* dx, bool accumulate)
     {
-        Product product = new() { Level = Simd.Level, Panels = panels, Inputs = inputs, Outputs = outputs };
+        Product product = new() { Level = Simd.Level, Panels = panels, PanelStride = (nint)inputs * Width, Inputs = inputs, Outputs = outputs };
         int threads = (int)Math.Clamp((long)inputs * outputs * Math.Max(rows, 8) / MinPartWork, 1, CpuThreads.Count);
         if (rows <= WideSums.MaxRows)
         {
@@ -68,10 +68,11 @@ internal static unsafe class GemmFromPanels
         CpuThreads.Run(product.RowParts * product.Parts, product, static (p, part) => p.Compute(part));
     }
 
-    private struct Product
+    private partial struct Product
     {
         public SimdLevel Level;
         public float* Panels;
+        public nint PanelStride; // from panel to panel
         public int Inputs;
         public int Outputs;
         public int Rows;        // of all parts, or of the block that a part computes
@@ -135,26 +136,32 @@ internal static unsafe class GemmFromPanels
                 Exchange(first, last, sums, load: true);
             }
 
-            // Slices of about the same depth: a kernel of few steps spends its time exchanging sums.
-            int pieces = (Outputs + Width - 1) / Width;
-            int slices = (pieces + PiecesPerSlice - 1) / PiecesPerSlice;
-            int slice = (pieces + slices - 1) / slices * Width;
-            for (int o = 0; o < Outputs;)
+            for (int o = 0, depth; o < Outputs; o += depth)
             {
-                int depth = Math.Min(slice, Outputs - o);
-                depth = depth > Width ? depth / Width * Width : depth; // whole pieces, or the rest of the last one
-
-                // Turned here and not once for all parts: so it lies in the cache of the core that reads it again and again.
-                for (int i = 0; i < Rows; i += Width)
-                {
-                    GemmPacking.Panel(true, (float*)Dy + ((nint)i * Outputs) + o, Outputs, depth, Math.Min(Width, Rows - i), packed + ((nint)i * depth));
-                }
-
+                depth = SliceAt(o);
+                Turn(o, depth, packed);
                 AddSlice(first, last, o, depth, packed, sums, Accumulate || o > 0);
-                o += depth;
             }
 
             Exchange(first, last, sums, load: false);
+        }
+
+        // How many outputs, from one on, are a slice. All have about the same depth: a kernel of few steps spends its time exchanging sums.
+        private readonly int SliceAt(int o)
+        {
+            int pieces = (Outputs + Width - 1) / Width;
+            int slices = (pieces + PiecesPerSlice - 1) / PiecesPerSlice;
+            int depth = Math.Min((pieces + slices - 1) / slices * Width, Outputs - o);
+            return depth > Width ? depth / Width * Width : depth; // whole pieces, or the rest of the last one
+        }
+
+        // Some outputs of dy in panels of 32 rows. By each part and not once for all: so it lies in the cache of the core that reads it again and again.
+        private readonly void Turn(int o, int depth, float* packed)
+        {
+            for (int i = 0; i < Rows; i += Width)
+            {
+                GemmPacking.Panel(true, (float*)Dy + ((nint)i * Outputs) + o, Outputs, depth, Math.Min(Width, Rows - i), packed + ((nint)i * depth));
+            }
         }
 
         // Between dx and the sums, which lie transposed: for each panel of 32 rows of dy all inputs of the part, 32 floats each.
@@ -188,17 +195,16 @@ internal static unsafe class GemmFromPanels
             }
         }
 
-        // The sums of inputs first … last-1 go on over `depth` outputs from o on.
-        private readonly void AddSlice(int first, int last, int o, int depth, float* packed, float* sums, bool accumulate)
+        // The sums of inputs first … last-1 go on over `depth` outputs from o on. What is fetched meanwhile is W, strip by strip, or what is wanted next.
+        private readonly void AddSlice(int first, int last, int o, int depth, float* packed, float* sums, bool accumulate, in GemmBlocks.WantedNext next = default)
         {
-            nint pieceStride = (nint)Inputs * Width;
-            float* weight = Panels + (o / Width * pieceStride);
+            float* weight = Panels + (o / Width * PanelStride);
             int share = (GemmKernels.MaxRows + RowPanels - 1) / RowPanels; // floats of W that each panel of dy fetches in a step
             TileWork tile = new()
             {
                 ARow = Width,
                 ACol = 1,
-                APiece = pieceStride,
+                APiece = PanelStride,
                 Pieces = (depth + Width - 1) / Width,
                 Depth = Math.Min(depth, Width),
                 BRow = Width,
@@ -206,7 +212,18 @@ internal static unsafe class GemmFromPanels
                 Accumulate = accumulate,
                 AheadStep = share,
             };
-            tile.AheadPiece = pieceStride - (share * tile.Depth);
+            tile.AheadPiece = PanelStride - (share * tile.Depth);
+            int tiles = (last - first + GemmKernels.MaxRows - 1) / GemmKernels.MaxRows * RowPanels, tilesOfPiece = 1;
+            nint fetched = 0;
+            if (next.Pieces > 0)
+            {
+                tilesOfPiece = (tiles + next.Pieces - 1) / next.Pieces;
+                fetched = (next.Length + tilesOfPiece - 1) / tilesOfPiece;
+                tile.AheadStep = (fetched + depth - 1) / depth;
+                tile.AheadPiece = 0;
+            }
+
+            int number = 0;
             for (int p = first; p < last;)
             {
                 int height = GemmKernels.KernelRows(Level, last - p);
@@ -217,6 +234,12 @@ internal static unsafe class GemmFromPanels
                 {
                     tile.B = packed + ((nint)panel * depth * Width);
                     tile.C = sums + ((((nint)panel * (last - first)) + p - first) * Width);
+                    if (next.Pieces > 0)
+                    {
+                        tile.Ahead = next.First + (number / tilesOfPiece * next.Step) + (number % tilesOfPiece * fetched);
+                        number++;
+                    }
+
                     GemmKernels.Tile(Level, height, Math.Min(Width, Rows - (panel * Width)), &tile);
                     tile.Ahead += share * Width;
                 }
