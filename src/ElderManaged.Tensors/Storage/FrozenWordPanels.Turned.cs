@@ -17,21 +17,19 @@ internal sealed unsafe partial class FrozenWordPanels
                 work.X = WideSums.Pack(rows, OutFeatures, Lanes, pdy);
                 work.Parts = WideSums.Parts(InFeatures);
                 CpuThreads.Run(work.Parts, work, static (w, part) => w.Weight.MultiplyTransposedFewRows(w, part));
-                return;
             }
-
-            if (GemmFromPanels.PaysUnpacked(rows))
+            else if (GemmFromPanels.PaysUnpacked(rows))
             {
                 GemmFromPanels.Multiply(new Unpacked(this), OutFeatures, InFeatures, pdy, rows, pdx, accumulate);
-                GC.KeepAlive(this);
-                return;
             }
-
-            // Parts are ranges of inputs, in pieces of 32: whole groups, whole panels of the product.
-            int pieces = (InFeatures + Width - 1) / Width;
-            work.PanelsPerPart = PartSize(pieces, UnpackedColumns / Width);
-            int parts = (pieces + work.PanelsPerPart - 1) / work.PanelsPerPart;
-            CpuThreads.Run(parts, work, static (w, part) => w.Weight.MultiplyTurned(w, part));
+            else
+            {
+                // Parts are ranges of inputs, in pieces of 32: whole groups, whole panels of the product.
+                int pieces = (InFeatures + Width - 1) / Width;
+                work.PanelsPerPart = PartSize(pieces, UnpackedColumns / Width);
+                int parts = (pieces + work.PanelsPerPart - 1) / work.PanelsPerPart;
+                CpuThreads.Run(parts, work, static (w, part) => w.Weight.MultiplyTurned(w, part));
+            }
         }
 
         GC.KeepAlive(this);

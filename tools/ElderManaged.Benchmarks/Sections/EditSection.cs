@@ -41,7 +41,7 @@ internal sealed class EditSection : ISection
                 return;
             }
 
-            // Whole batches would take minutes: some iterations of several batches are measured, the products alone after each batch.
+            // Whole batches would take minutes: some iterations of one batch or several are measured, the products alone after each batch.
             (int iterations, int batches) = shape != "gpt2" ? (5, 1) : quick ? (6, 1) : (7, 3);
             try
             {
@@ -49,13 +49,12 @@ internal sealed class EditSection : ISection
                     run,
                     ["edit", "--shape", shape, "--preset", "paper,elder", "--iterations", iterations.ToString(CultureInfo.InvariantCulture), "--batches", batches.ToString(CultureInfo.InvariantCulture)],
                     result => Add(run, products, libtorch, shape, seconds, result));
+                libtorch.Notes.Add($"{shape}: {iterations} iterations of {(batches == 1 ? "one batch" : $"{batches} batches")} were measured, the other {Iterations - iterations} of a batch reckoned with the median of these.");
             }
             catch (ChildFailedException e)
             {
                 products.Notes.Add($"Left out: {e.Message}");
             }
-
-            libtorch.Notes.Add($"{shape}: {iterations} iterations of {batches} batches were measured, the other {Iterations - iterations} of a batch reckoned with the median of these.");
         }
     }
 

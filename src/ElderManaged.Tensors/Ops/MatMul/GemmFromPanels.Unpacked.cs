@@ -36,8 +36,7 @@ internal static unsafe partial class GemmFromPanels
         {
             Level = Simd.Level, Inputs = inputs, Outputs = outputs, Rows = rows, Dy = (nint)dy, Dx = (nint)dx, Accumulate = accumulate,
         };
-        int threads = (int)Math.Clamp((long)inputs * outputs * Math.Max(rows, 8) / MinPartWork, 1, CpuThreads.Count);
-        product.DivideUnpacked(threads);
+        product.DivideUnpacked(ThreadsFor(outputs, inputs, rows));
         CpuThreads.Run(product.Parts, (product, weight), static (s, part) => s.product.ComputeUnpacked(s.weight, part));
     }
 

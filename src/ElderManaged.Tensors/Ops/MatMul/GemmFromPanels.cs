@@ -53,7 +53,7 @@ internal static unsafe partial class GemmFromPanels
     public static void Multiply(float* panels, int outputs, int inputs, float* dy, int rows, float* dx, bool accumulate)
     {
         Product product = new() { Level = Simd.Level, Panels = panels, PanelStride = (nint)inputs * Width, Inputs = inputs, Outputs = outputs };
-        int threads = (int)Math.Clamp((long)inputs * outputs * Math.Max(rows, 8) / MinPartWork, 1, CpuThreads.Count);
+        int threads = ThreadsFor(outputs, inputs, rows);
         if (rows <= WideSums.MaxRows)
         {
             (product.Dx, product.Rows, product.Accumulate) = ((nint)dx, rows, accumulate);
@@ -67,6 +67,10 @@ internal static unsafe partial class GemmFromPanels
         (product.Dy, product.Dx, product.Accumulate) = ((nint)dy, (nint)dx, accumulate);
         CpuThreads.Run(product.RowParts * product.Parts, product, static (p, part) => p.Compute(part));
     }
+
+    // A product of few rows is bound by reading W: at least 8 rows count.
+    private static int ThreadsFor(int outputs, int inputs, int rows) =>
+        (int)Math.Clamp((long)inputs * outputs * Math.Max(rows, 8) / MinPartWork, 1, CpuThreads.Count);
 
     private partial struct Product
     {
