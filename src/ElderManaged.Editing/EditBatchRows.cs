@@ -94,6 +94,6 @@ public sealed class EditBatchRows
     {
         ArgumentNullException.ThrowIfNull(model);
         Tensor last = model.Blocks(hidden, new ForwardContext(Layout) { Adapter = adapter }, layer, model.LayerCount);
-        return Op.CrossEntropy(model.Logits(Op.GatherRows(last, TargetRows)), Targets);
+        return Op.Mean(model.Losses(Op.GatherRows(last, TargetRows), Targets));
     }
 }

@@ -103,17 +103,18 @@ internal sealed class MixtureTraining
         adam.ZeroGrad();
         attention.Choose(iteration, rehearse);
         rows.Set(attention.Fresh, attention.Earlier);
-        Tensor logits = Forward(rows);
-        Predicted?.Invoke(logits);
+        Tensor hidden = Forward(rows);
+        Predicted?.Invoke(model.Logits(hidden));
+        Tensor losses = model.Losses(hidden, rows.Targets);
 
         // What rests counts as learned, not as absent: the others weigh as much as beside it.
-        Tensor target = TargetLoss(logits, 0, rows.NewTargets);
-        target = rows.NewTargets.Length == attention.NewTargets ? target : Op.Scale(target, (float)rows.NewTargets.Length / attention.NewTargets);
+        Tensor target = MeanOf(losses, 0, rows.NewTargetCount);
+        target = rows.NewTargetCount == attention.NewTargets ? target : Op.Scale(target, (float)rows.NewTargetCount / attention.NewTargets);
         Tensor total = target;
         Tensor? rehearsal = null;
-        if (rows.EarlierTargets.Length > 0)
+        if (rows.NewTargetCount < losses.Length)
         {
-            rehearsal = TargetLoss(logits, rows.NewTargets.Length, rows.EarlierTargets);
+            rehearsal = MeanOf(losses, rows.NewTargetCount, losses.Length - rows.NewTargetCount);
             total = Op.Add(total, rehearsal);
         }
 
@@ -125,17 +126,17 @@ internal sealed class MixtureTraining
             throw Diverged($"the loss became {total.Value} in iteration {iteration}");
         }
 
-        ReadOnlySpan<float> losses = stop is AllIterations && options.FirstStepsFactor == 1 ? [] : LossesOf(logits, rows);
+        ReadOnlySpan<float> ofTokens = stop is AllIterations && options.FirstStepsFactor == 1 ? [] : losses.ReadOnlySpan;
         if (stop is not AllIterations)
         {
-            attention.See(iteration, losses, rows.OutputOwners);
-            if (stop.Reached(losses, iteration) && attention.NoneRests(iteration))
+            attention.See(iteration, ofTokens, rows.OutputOwners);
+            if (stop.Reached(ofTokens, iteration) && attention.NoneRests(iteration))
             {
                 return (loss, true);
             }
         }
 
-        adam.LearningRate = losses.IsEmpty ? options.LearningRate : options.LearningRateAt(TensorPrimitives.Max(losses[..rows.NewTargets.Length]));
+        adam.LearningRate = ofTokens.IsEmpty ? options.LearningRate : options.LearningRateAt(TensorPrimitives.Max(ofTokens[..rows.NewTargetCount]));
         tape.Backward(total);
         BeforeStep?.Invoke(new ElderIteration(iteration, loss, rehearsal?.Value ?? 0, router?.Value ?? 0, total.Value));
         adam.Step();
@@ -150,26 +151,20 @@ internal sealed class MixtureTraining
         {
             using Tape tape = Tape.Start(record: false);
             looked.Set([], items.GetRange(first, Math.Min(ItemsOfALook, items.Count - first)));
-            none &= attention.NoneIsForgotten(looked.Items, LossesOf(Forward(looked), looked), looked.OutputOwners);
+            none &= attention.NoneIsForgotten(looked.Items, model.Losses(Forward(looked), looked.Targets).ReadOnlySpan, looked.OutputOwners);
         }
 
         return none;
     }
 
-    private static ReadOnlySpan<float> LossesOf(Tensor logits, TrainingRows rows)
-    {
-        Span<float> losses = Tape.NewTensor(new Shape(rows.Targets.Length)).Span;
-        Op.TokenLosses(logits, rows.Targets, losses, []);
-        return losses;
-    }
-
+    /// <summary>The residual stream after the last block, at target rows.</summary>
     private Tensor Forward(TrainingRows on)
     {
         Weigh(on);
         ForwardContext pass = Context(on);
         int first = options.Layers[0];
         Tensor hidden = model.FromSite(first, on.FirstBlock, pass);
-        return model.Logits(model.Blocks(hidden, pass, first + 1, model.LayerCount));
+        return model.Blocks(hidden, pass, first + 1, model.LayerCount);
     }
 
     /// <summary>Which LoRAs act on each item, with which weights.</summary>
@@ -217,8 +212,8 @@ internal sealed class MixtureTraining
     private static ForwardContext NewContext(TrainingRows on, IFeedForwardAdapter? around) =>
         new(on.Layout) { Cache = on.Past, OutputRows = on.OutputRows, Adapter = around };
 
-    private static Tensor TargetLoss(Tensor logits, int start, int[] targets) =>
-        Op.CrossEntropy(targets.Length == logits.Rows ? logits : Op.SliceRows(logits, start, targets.Length), targets);
+    private static Tensor MeanOf(Tensor losses, int first, int count) =>
+        Op.Mean(count == losses.Length ? losses : Op.SliceRows(Op.Reshape(losses, new Shape(losses.Length, 1)), first, count));
 
     private Tensor? RouterLossNow() => options.RouterLoss switch
     {

@@ -16,7 +16,7 @@ internal sealed class TrainingRows(TransformerModel model, ElderOptions options)
     private readonly bool onlyTargets = options.Layers[0] == model.LayerCount - 1;
     private readonly List<TrainingItem> items = [];
     private readonly Dictionary<int, KeyValueCache> caches = []; // by the number of items
-    private readonly ArraysByLength outputRows = new(), targets = new(), newTargets = new(), earlierTargets = new();
+    private readonly ArraysByLength outputRows = new(), targets = new();
     private Tensor hidden = new(new Shape(0, 0)), input = new(new Shape(0, 0)), output = new(new Shape(0, 0)), queries = new(new Shape(0, 0));
     private int[] lengths = [], pasts = [], owners = [];
     private int[][] allocated = [];
@@ -41,10 +41,8 @@ internal sealed class TrainingRows(TransformerModel model, ElderOptions options)
     /// <summary>The right token of every output row, those of new items first.</summary>
     public int[] Targets { get; private set; } = [];
 
-    public int[] NewTargets { get; private set; } = [];
-
-    /// <summary>Those of rehearsed items.</summary>
-    public int[] EarlierTargets { get; private set; } = [];
+    /// <summary>How many of them are new items'.</summary>
+    public int NewTargetCount { get; private set; }
 
     /// <summary>The first edited block, at the layer where the LoRAs act.</summary>
     public BlockAtSite FirstBlock => new(View(hidden, SiteRows), View(input, SiteRows), View(output, SiteRows));
@@ -96,8 +94,7 @@ internal sealed class TrainingRows(TransformerModel model, ElderOptions options)
 
         Layout.Set(lengths.AsSpan(0, Count), pasts.AsSpan(0, Count));
         Targets = targets.Of(all);
-        NewTargets = newTargets.Of(fresh);
-        EarlierTargets = earlierTargets.Of(all - fresh);
+        NewTargetCount = fresh;
         OutputRows = all == Layout.Rows ? null : outputRows.Of(all);
         Grow(ref owners, all);
         firstChanged = MakeRoom() ? 0 : firstChanged;
@@ -120,8 +117,6 @@ internal sealed class TrainingRows(TransformerModel model, ElderOptions options)
             }
         }
 
-        Targets.AsSpan(0, fresh).CopyTo(NewTargets);
-        Targets.AsSpan(fresh).CopyTo(EarlierTargets);
         PackPast();
     }
 

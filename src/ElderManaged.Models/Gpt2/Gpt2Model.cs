@@ -123,6 +123,8 @@ public sealed class Gpt2Model : TransformerModel
     /// <inheritdoc/>
     public override Tensor Project(Tensor normalised) => head.Forward(normalised);
 
+    private protected override Tensor ProjectToLosses(Tensor normalised, int[] targets) => head.CrossEntropy(normalised, targets);
+
     private protected override void Export(WeightSink sink)
     {
         void AddNorm(string name, LayerNorm norm)

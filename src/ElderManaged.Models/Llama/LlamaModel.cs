@@ -108,6 +108,8 @@ public sealed class LlamaModel : TransformerModel
     /// <inheritdoc/>
     public override Tensor Project(Tensor normalised) => head.Forward(normalised);
 
+    private protected override Tensor ProjectToLosses(Tensor normalised, int[] targets) => head.CrossEntropy(normalised, targets);
+
     private protected override void Export(WeightSink sink)
     {
         sink.Add("model.embed_tokens.weight", tokenEmbedding);

@@ -20,6 +20,11 @@ public abstract class LinearLayer
     /// <summary>x [rows, in] → [rows, out].</summary>
     public abstract Tensor Forward(Tensor x);
 
+    /// <summary>The cross-entropy of every row's target under softmax(x·Wᵀ + b): x [rows, in] → [rows]. See <see cref="Op.CrossEntropyOfRows"/>.</summary>
+    /// <param name="x">[rows, in].</param>
+    /// <param name="targets">For each row an output, or <see cref="Op.IgnoredTarget"/>.</param>
+    public virtual Tensor CrossEntropy(Tensor x, int[] targets) => Op.CrossEntropyOfRows(Forward(x), targets);
+
     /// <summary>Writes the dense weight [out, in].</summary>
     public abstract void CopyWeightTo(Span<float> destination);
 }
@@ -63,6 +68,11 @@ public sealed class FrozenLinear(FrozenMatrix weight, Tensor? bias) : LinearLaye
 
     /// <inheritdoc/>
     public override Tensor Forward(Tensor x) => Op.Linear(x, Weight, Bias);
+
+    /// <inheritdoc/>
+    /// <remarks>Without a bias the weight is read once for losses and gradient: see <see cref="Op.LinearCrossEntropy"/>.</remarks>
+    public override Tensor CrossEntropy(Tensor x, int[] targets) =>
+        Bias is null ? Op.LinearCrossEntropy(x, Weight, targets) : base.CrossEntropy(x, targets);
 
     /// <inheritdoc/>
     public override void CopyWeightTo(Span<float> destination) => Weight.CopyTo(destination);

@@ -60,6 +60,18 @@ internal sealed unsafe class FrozenFloatPanels : FrozenStorage
         GC.KeepAlive(this);
     }
 
+    public override bool PanelsInPlace => true;
+
+    public override int PanelsTogether => 1;
+
+    public override float* Panels(SimdLevel level, int first, int count, float* room) => _panels.Pointer + ((nint)first * Width * InFeatures);
+
+    public override GemmBlocks.WantedNext PanelSource(int first, int count)
+    {
+        nint panel = (nint)Width * InFeatures;
+        return new() { First = _panels.Pointer + (first * panel), Step = panel, Pieces = count, Length = panel };
+    }
+
     public override void CopyRow(int outFeature, Span<float> row)
     {
         float* lane = _panels.Pointer + ((nint)(outFeature / Width) * InFeatures * Width) + (outFeature % Width);

@@ -131,6 +131,24 @@ public sealed partial class FrozenMatrix
         }
     }
 
+    /// <summary>The losses of rows whose targets are outputs of W, and their slopes dℓ/dx: see <see cref="Op.LinearCrossEntropy"/>.</summary>
+    /// <param name="x">(rows, In)</param>
+    /// <param name="rows">Rows of x.</param>
+    /// <param name="targets">An output for each row, or <see cref="Op.IgnoredTarget"/>; checked by the caller.</param>
+    /// <param name="losses">(rows)</param>
+    /// <param name="slopes">(rows, In)</param>
+    internal unsafe void Losses(ReadOnlySpan<float> x, int rows, ReadOnlySpan<int> targets, Span<float> losses, Span<float> slopes)
+    {
+        ProductLog.NoteLosses(this, rows);
+        fixed (float* px = x, pl = losses, ps = slopes)
+        fixed (int* pt = targets)
+        {
+            LinearCrossEntropyKernel.Run(_storage, px, rows, pt, pl, ps);
+        }
+
+        GC.KeepAlive(_storage);
+    }
+
     /// <summary>Writes W densely as (Out, In), row-major.</summary>
     /// <param name="dense">Room for Out·In floats.</param>
     /// <exception cref="ArgumentException">The span is too short.</exception>

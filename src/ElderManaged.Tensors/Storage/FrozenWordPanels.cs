@@ -83,6 +83,28 @@ internal sealed unsafe partial class FrozenWordPanels : FrozenStorage
         GC.KeepAlive(this);
     }
 
+    public override bool PanelsInPlace => false;
+
+    public override int PanelsTogether => Lanes / Width;
+
+    public override float* Panels(SimdLevel level, int first, int count, float* room)
+    {
+        for (int panel = first; panel < first + count; panel += PanelsTogether)
+        {
+            Unpack(level, panel / PanelsTogether, 0, InFeatures, room + ((nint)(panel - first) * Width * InFeatures));
+        }
+
+        return room;
+    }
+
+    public override GemmBlocks.WantedNext PanelSource(int first, int count) => new()
+    {
+        First = (float*)Panel(first / PanelsTogether),
+        Step = _panelBytes / sizeof(float),
+        Pieces = (count + PanelsTogether - 1) / PanelsTogether,
+        Length = _panelBytes / sizeof(float),
+    };
+
     public override void CopyRow(int outFeature, Span<float> row)
     {
         _layout.CopyTo(Panel(outFeature / Lanes), outFeature % Lanes, row);

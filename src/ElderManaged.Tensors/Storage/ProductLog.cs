@@ -12,6 +12,7 @@ public sealed class ProductLog : IDisposable
 
     private readonly List<Product> products = [];
     private float[] input = [], output = [];
+    private int[] targets = [];
     private (Tensor Input, Tensor Output)? there; // on a device
 
     private ProductLog()
@@ -22,7 +23,7 @@ public sealed class ProductLog : IDisposable
     public int Count => products.Count;
 
     /// <summary>Additions and multiplications of all of them.</summary>
-    public double Operations => products.Sum(p => 2.0 * p.Rows * p.Weight.OutFeatures * p.Weight.InFeatures);
+    public double Operations => products.Sum(p => (p.Losses ? 4.0 : 2.0) * p.Rows * p.Weight.OutFeatures * p.Weight.InFeatures);
 
     /// <summary>How many numbers of weights they read, each product its own once.</summary>
     public double Weights => products.Sum(p => (double)p.Weight.OutFeatures * p.Weight.InFeatures);
@@ -51,7 +52,12 @@ public sealed class ProductLog : IDisposable
         GrowBuffers();
         foreach (Product p in products)
         {
-            if (p.Transposed)
+            if (p.Losses)
+            {
+                // Both products of a block of the weight, and what lies between them.
+                p.Weight.Losses(input, p.Rows, targets.AsSpan(0, p.Rows), output, output.AsSpan(p.Rows));
+            }
+            else if (p.Transposed)
             {
                 p.Weight.MultiplyTransposed(input, p.Rows, output, p.Accumulate);
             }
@@ -88,6 +94,9 @@ public sealed class ProductLog : IDisposable
     internal static void Note(FrozenMatrix weight, int rows, bool transposed, bool accumulate) =>
         current?.products.Add(new Product(weight, rows, transposed, accumulate));
 
+    internal static void NoteLosses(FrozenMatrix weight, int rows) =>
+        current?.products.Add(new Product(weight, rows, Transposed: false, Accumulate: false, Losses: true));
+
     private void ReplayOn(GpuDevice gpu)
     {
         if (there is not { } memory || memory.Input.Device != gpu)
@@ -117,7 +126,7 @@ public sealed class ProductLog : IDisposable
         gpu.Synchronize();
     }
 
-    private int Largest => products.Count == 0 ? 0 : products.Max(p => p.Rows * Math.Max(p.Inputs, p.Outputs));
+    private int Largest => products.Count == 0 ? 0 : products.Max(p => p.Rows * (p.Losses ? p.Inputs + 1 : Math.Max(p.Inputs, p.Outputs)));
 
     private void GrowBuffers()
     {
@@ -126,13 +135,14 @@ public sealed class ProductLog : IDisposable
         {
             (input, output) = (new float[largest], new float[largest]);
             new RandomSource(1).FillUniform(input, -1, 1);
+            targets = new int[products.Max(p => p.Rows)];
         }
 
         // Sums are added up again and again: from zero each time, so that they stay finite.
         Array.Clear(output);
     }
 
-    private readonly record struct Product(FrozenMatrix Weight, int Rows, bool Transposed, bool Accumulate)
+    private readonly record struct Product(FrozenMatrix Weight, int Rows, bool Transposed, bool Accumulate, bool Losses = false)
     {
         public int Inputs => Transposed ? Weight.OutFeatures : Weight.InFeatures;
 

@@ -24,4 +24,21 @@ public sealed class ProductLogTests
         log.Replay();
         Assert.Equal(2, log.Count);
     }
+
+    [Fact]
+    public void LossesCountAsTwoProductsThatReadTheWeightOnce()
+    {
+        FrozenMatrix weight = FrozenMatrix.FromDense(new float[20], 4, 5);
+        Tensor x = new(new Shape(3, 5)) { RequiresGrad = true };
+        using ProductLog log = ProductLog.Start();
+        using (Tape tape = Tape.Start())
+        {
+            tape.Backward(Op.Sum(Op.LinearCrossEntropy(x, weight, [1, 2, 3])));
+        }
+
+        Assert.Equal(2 * 2 * 3 * 20, log.Operations);
+        Assert.Equal(20, log.Weights);
+        log.Dispose();
+        log.Replay();
+    }
 }

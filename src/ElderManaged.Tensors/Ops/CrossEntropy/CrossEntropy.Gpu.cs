@@ -21,20 +21,23 @@ internal static class CrossEntropyGpu
     private static readonly GpuKernel<CrossEntropyArguments> Strips = new(Backward);
 
     /// <summary>Fills [4, R]: see the picture.</summary>
-    public static ArrayView<float> Losses(GpuDevice gpu, Tensor logits, int[] targets, Tensor rows)
+    public static void Losses(GpuDevice gpu, Tensor logits, int[] targets, Tensor rows)
     {
         CrossEntropyArguments arguments = Arguments(gpu, logits, targets);
         arguments.Rows = gpu.Write(rows);
         Rows.Launch(gpu, logits.Rows, GroupSize, arguments);
-        return arguments.Rows.SubView(2L * logits.Rows, logits.Rows);
     }
 
-    /// <summary>dx (+)= dy[0]·factor · (softmax(x) − onehot(target)); dx may be x itself.</summary>
+    /// <summary>The losses among them.</summary>
+    public static ArrayView<float> LossesIn(GpuDevice gpu, Tensor rows) => gpu.Read(rows).SubView(rows.Length / 2, rows.Length / 4);
+
+    /// <summary>dx (+)= dy·factor · (softmax(x) − onehot(target)), dy one number for all rows or one for each; dx may be x itself.</summary>
     public static void AddGradient(GpuDevice gpu, Tensor logits, int[] targets, Tensor rows, Tensor dy, float factor, Tensor dx, bool fresh)
     {
         CrossEntropyArguments arguments = Arguments(gpu, logits, targets);
         arguments.Rows = gpu.Read(rows);
         arguments.Dy = gpu.Read(dy);
+        arguments.DyStep = dy.Length == 1 ? 0 : 1;
         arguments.Dx = gpu.Sink(dx, fresh);
         arguments.Factor = factor;
         arguments.Fresh = fresh ? 1 : 0;
@@ -90,7 +93,7 @@ internal static class CrossEntropyGpu
     {
         int row = Grid.IdxX;
         int target = a.Targets[row];
-        float factor = a.Dy[0] * a.Factor;
+        float factor = a.Dy[row * a.DyStep] * a.Factor;
         float largest = a.Rows[row];
         float scale = factor * a.Rows[a.Count + row]; // 0 for an ignored row
         float atTarget = -factor * a.Rows[(3 * a.Count) + row];
@@ -141,6 +144,7 @@ internal struct CrossEntropyArguments
     public ArrayView<int> Targets;
     public int Columns;
     public int Count;
+    public int DyStep;
     public float Least;
     public float Start;
     public float Factor;

@@ -16,7 +16,7 @@ public static partial class Op
     /// read any more once it ran, neither by the caller nor by ops recorded before.
     /// </param>
     /// <exception cref="ArgumentException">All rows are ignored (the mean of nothing), or a target is not a column.</exception>
-    public static unsafe Tensor CrossEntropy(Tensor logits, int[] targets, bool overwriteLogits = false)
+    public static Tensor CrossEntropy(Tensor logits, int[] targets, bool overwriteLogits = false)
     {
         int counted = RequireTargets("CrossEntropy", logits, targets);
         if (counted == 0)
@@ -24,24 +24,14 @@ public static partial class Op
             throw new ArgumentException($"CrossEntropy: all {targets.Length} targets are {IgnoredTarget} (ignored); the mean over no rows is not defined.");
         }
 
-        // For each row: its largest logit, the inverse of Σ exp(x − largest), and its loss; a GPU keeps a fourth number, see there.
-        Tensor rows = Tape.NewTensor(new Shape(logits.Rows, 4));
+        Tensor rows = NumbersOfRows(logits, targets);
         Tensor mean = Tape.NewTensor(new Shape(1));
         if (GpuFeature.IsSupported && logits.Gpu is { } gpu)
         {
-            SumGpu.Sum(gpu, CrossEntropyGpu.Losses(gpu, logits, targets, rows), 1f / counted, gpu.Write(mean));
+            SumGpu.Sum(gpu, CrossEntropyGpu.LossesIn(gpu, rows), 1f / counted, gpu.Write(mean));
         }
         else
         {
-            RowBlocks.Run(logits.Rows, logits.Columns, (logits, targets, rows), static (s, block) =>
-            {
-                for (int r = block.First; r < block.End; r++)
-                {
-                    int n = s.logits.Columns;
-                    float* x = s.logits.Pointer + ((long)r * n);
-                    CrossEntropyKernel.Forward(x, n, s.targets[r], s.rows.Pointer + (4 * r));
-                }
-            });
             double sum = 0;
             for (int r = 0; r < targets.Length; r++)
             {
@@ -58,23 +48,40 @@ public static partial class Op
                 // mean_r (log Σ exp(x_r) − x_r[target])  →  dx_r = (softmax(x_r) − onehot(target)) / n
                 bool fresh = s.overwriteLogits && s.logits.TryShareGradient(s.logits);
                 Tensor dx = fresh ? s.logits.Grad! : s.logits.GradSink(out fresh);
-                if (GpuFeature.IsSupported && s.logits.Gpu is { } gpu)
-                {
-                    CrossEntropyGpu.AddGradient(gpu, s.logits, s.targets, s.rows, mean.Grad!, 1f / s.counted, dx, fresh);
-                    return;
-                }
+                AddCrossEntropyGradient(s.logits, s.targets, s.rows, mean.Grad!, 1f / s.counted, dx, fresh);
+            });
+    }
 
-                float factor = mean.Grad![0] / s.counted;
-                RowBlocks.Run(s.logits.Rows, s.logits.Columns, (s.logits, s.targets, s.rows, dx, factor, fresh), static (s, block) =>
-                {
-                    for (int r = block.First; r < block.End; r++)
-                    {
-                        int n = s.logits.Columns;
-                        long at = (long)r * n;
-                        CrossEntropyKernel.AddGradient(
-                            s.logits.Pointer + at, n, s.targets[r], s.rows.Pointer + (4 * r), s.factor, s.dx.Pointer + at, s.fresh);
-                    }
-                });
+    /// <summary>
+    /// The negative log-likelihood of every row's target, log Σ_j exp(x[r, j]) − x[r, target_r], and 0 where the target is <see cref="IgnoredTarget"/>. [R].
+    /// </summary>
+    /// <param name="logits">x: [R, V].</param>
+    /// <param name="targets">R column numbers, or <see cref="IgnoredTarget"/>. Not copied: must not change until the tape ends.</param>
+    /// <exception cref="ArgumentException">A target is not a column.</exception>
+    public static Tensor CrossEntropyOfRows(Tensor logits, int[] targets)
+    {
+        RequireTargets("CrossEntropyOfRows", logits, targets);
+        Tensor rows = NumbersOfRows(logits, targets);
+        Tensor losses = Tape.NewTensor(new Shape(targets.Length));
+        if (GpuFeature.IsSupported && logits.Gpu is { } gpu)
+        {
+            gpu.Copy(CrossEntropyGpu.LossesIn(gpu, rows), gpu.Write(losses));
+        }
+        else
+        {
+            for (int r = 0; r < targets.Length; r++)
+            {
+                losses.Span[r] = rows[r, 2];
+            }
+        }
+
+        return !Tape.Wants(logits)
+            ? losses
+            : GradNode.Record("CrossEntropyOfRows", losses, (logits, targets, rows), static (s, losses) =>
+            {
+                // log Σ exp(x_r) − x_r[target]  →  dx_r = dℓ_r (softmax(x_r) − onehot(target))
+                Tensor dx = s.logits.GradSink(out bool fresh);
+                AddCrossEntropyGradient(s.logits, s.targets, s.rows, losses.Grad!, 1, dx, fresh);
             });
     }
 
@@ -98,9 +105,7 @@ public static partial class Op
         {
             if (losses.Length != 0)
             {
-                Tensor rows = Tape.NewTensor(new Shape(4, logits.Rows));
-                CrossEntropyGpu.Losses(gpu, logits, targets, rows);
-                rows.ReadOnlySpan.Slice(2 * logits.Rows, logits.Rows).CopyTo(losses);
+                NumbersOfRows(logits, targets).ReadOnlySpan.Slice(2 * logits.Rows, logits.Rows).CopyTo(losses);
             }
 
             if (argmaxHits.Length != 0)
@@ -140,14 +145,62 @@ public static partial class Op
         }
     }
 
+    // For each row its largest logit, the inverse of Σ exp(x − largest), and its loss, [R, 4]; a GPU keeps a fourth number, and lays them otherwise, see there.
+    private static unsafe Tensor NumbersOfRows(Tensor logits, int[] targets)
+    {
+        Tensor rows = Tape.NewTensor(new Shape(logits.Rows, 4));
+        if (GpuFeature.IsSupported && logits.Gpu is { } gpu)
+        {
+            CrossEntropyGpu.Losses(gpu, logits, targets, rows);
+            return rows;
+        }
+
+        RowBlocks.Run(logits.Rows, logits.Columns, (logits, targets, rows), static (s, block) =>
+        {
+            for (int r = block.First; r < block.End; r++)
+            {
+                int n = s.logits.Columns;
+                float* x = s.logits.Pointer + ((long)r * n);
+                CrossEntropyKernel.Forward(x, n, s.targets[r], s.rows.Pointer + (4 * r));
+            }
+        });
+        return rows;
+    }
+
+    // dx_r (+)= dy·factor·(softmax(x_r) − onehot(target)), dy one number for all rows or one for each.
+    private static unsafe void AddCrossEntropyGradient(Tensor logits, int[] targets, Tensor rows, Tensor dy, float factor, Tensor dx, bool fresh)
+    {
+        if (GpuFeature.IsSupported && logits.Gpu is { } gpu)
+        {
+            CrossEntropyGpu.AddGradient(gpu, logits, targets, rows, dy, factor, dx, fresh);
+            return;
+        }
+
+        RowBlocks.Run(logits.Rows, logits.Columns, (logits, targets, rows, dy, factor, dx, fresh), static (s, block) =>
+        {
+            for (int r = block.First; r < block.End; r++)
+            {
+                int n = s.logits.Columns;
+                long at = (long)r * n;
+                float slope = s.dy[s.dy.Length == 1 ? 0 : r] * s.factor;
+                CrossEntropyKernel.AddGradient(s.logits.Pointer + at, n, s.targets[r], s.rows.Pointer + (4 * r), slope, s.dx.Pointer + at, s.fresh);
+            }
+        });
+    }
+
     /// <summary>Checks the targets; returns how many are not ignored.</summary>
     private static int RequireTargets(string op, Tensor logits, int[] targets)
     {
         ArgumentNullException.ThrowIfNull(logits);
+        return RequireTargets(op, logits.Shape, targets);
+    }
+
+    private static int RequireTargets(string op, Shape logits, int[] targets)
+    {
         ArgumentNullException.ThrowIfNull(targets);
-        if (logits.Shape.Rank != 2 || logits.Rows != targets.Length)
+        if (logits.Rank != 2 || logits[0] != targets.Length)
         {
-            throw new ArgumentException($"{op}: the logits {logits.Shape} must be [{targets.Length}, vocabulary], one row for each target.");
+            throw new ArgumentException($"{op}: the logits {logits} must be [{targets.Length}, vocabulary], one row for each target.");
         }
 
         int counted = 0;
@@ -158,9 +211,9 @@ public static partial class Op
                 continue;
             }
 
-            if ((uint)targets[r] >= (uint)logits.Columns)
+            if ((uint)targets[r] >= (uint)logits[1])
             {
-                throw new ArgumentException($"{op}: target {targets[r]} of row {r} is neither a column of the logits {logits.Shape} nor {IgnoredTarget} (ignored).");
+                throw new ArgumentException($"{op}: target {targets[r]} of row {r} is neither a column of the logits {logits} nor {IgnoredTarget} (ignored).");
             }
 
             counted++;

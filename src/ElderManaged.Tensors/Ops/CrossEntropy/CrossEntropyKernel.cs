@@ -294,10 +294,12 @@ internal static class CrossEntropyPlain
         return target == Op.IgnoredTarget ? 0 : largest + Math.Log(row.Sum(v => Math.Exp(v - largest))) - row[target];
     }).ToArray();
 
-    public static double[] Backward(double[] logits, int[] targets, int columns, double dy)
+    public static double[] Backward(double[] logits, int[] targets, int columns, double dy) =>
+        RowsBackward(logits, targets, columns, [.. targets.Select(_ => dy / targets.Count(t => t != Op.IgnoredTarget))]);
+
+    public static double[] RowsBackward(double[] logits, int[] targets, int columns, double[] dy)
     {
         double[] dx = new double[logits.Length];
-        int counted = targets.Count(t => t != Op.IgnoredTarget);
         for (int r = 0; r < targets.Length; r++)
         {
             if (targets[r] == Op.IgnoredTarget)
@@ -310,7 +312,7 @@ internal static class CrossEntropyPlain
             double sum = row.Sum(v => Math.Exp(v - largest));
             for (int c = 0; c < columns; c++)
             {
-                dx[(r * columns) + c] = ((Math.Exp(row[c] - largest) / sum) - (c == targets[r] ? 1 : 0)) * dy / counted;
+                dx[(r * columns) + c] = ((Math.Exp(row[c] - largest) / sum) - (c == targets[r] ? 1 : 0)) * dy[r];
             }
         }
 

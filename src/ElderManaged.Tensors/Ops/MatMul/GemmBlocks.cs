@@ -154,6 +154,13 @@ internal static unsafe class GemmBlocks
         public nint Step;
         public int Pieces;
         public nint Length;
+
+        /// <summary>Of each piece the part from first / all of its length to end / all.</summary>
+        public readonly WantedNext Part(nint first, nint end, nint all)
+        {
+            nint begin = Length * first / all;
+            return this with { First = First + begin, Length = (Length * end / all) - begin };
+        }
     }
 
     // Slices of k of equal depth, as few as the cache allows.
@@ -238,6 +245,7 @@ internal static unsafe class GemmBlocks
             slice.Readable = Math.Max(0, Readable - p0);
             slice.Accumulate = Accumulate || p0 > 0;
             slice.Bias = p0 > 0 ? null : Bias;
+            slice.Next = Next.Part(p0, p0 + slice.Depth, Depth);
             return slice;
         }
 

@@ -68,6 +68,24 @@ internal static unsafe partial class GemmFromPanels
         CpuThreads.Run(product.RowParts * product.Parts, product, static (p, part) => p.Compute(part));
     }
 
+    /// <summary>
+    /// sums (+)= (dy·W)ᵀ for some outputs, by this thread alone: dy turned, panel by panel of 32 rows, [outputs, 32]; the sums likewise [inputs, 32].
+    /// </summary>
+    /// <param name="level">The vector width.</param>
+    /// <param name="panels">W of these outputs: whole panels, or a part of one.</param>
+    /// <param name="inputs">Columns of W.</param>
+    /// <param name="rows">Rows of dy.</param>
+    /// <param name="outputs">A multiple of 32, or less than that.</param>
+    /// <param name="dy">Zeros behind the last row of the last panel.</param>
+    /// <param name="sums">Behind the last row some may be written that mean nothing.</param>
+    /// <param name="accumulate">Adds to the sums instead of beginning them.</param>
+    /// <param name="next">What is fetched meanwhile.</param>
+    public static void AddTurned(SimdLevel level, float* panels, int inputs, int rows, int outputs, float* dy, float* sums, bool accumulate, in GemmBlocks.WantedNext next)
+    {
+        Product product = new() { Level = level, Panels = panels, PanelStride = (nint)inputs * Width, Inputs = inputs, Outputs = outputs, Rows = rows };
+        product.AddSlice(0, inputs, 0, outputs, dy, sums, accumulate, next);
+    }
+
     // A product of few rows is bound by reading W: at least 8 rows count.
     private static int ThreadsFor(int outputs, int inputs, int rows) =>
         (int)Math.Clamp((long)inputs * outputs * Math.Max(rows, 8) / MinPartWork, 1, CpuThreads.Count);
@@ -200,7 +218,7 @@ internal static unsafe partial class GemmFromPanels
         }
 
         // The sums of inputs first … last-1 go on over `depth` outputs from o on. What is fetched meanwhile is W, strip by strip, or what is wanted next.
-        private readonly void AddSlice(int first, int last, int o, int depth, float* packed, float* sums, bool accumulate, in GemmBlocks.WantedNext next = default)
+        public readonly void AddSlice(int first, int last, int o, int depth, float* packed, float* sums, bool accumulate, in GemmBlocks.WantedNext next = default)
         {
             float* weight = Panels + (o / Width * PanelStride);
             int share = (GemmKernels.MaxRows + RowPanels - 1) / RowPanels; // floats of W that each panel of dy fetches in a step

@@ -17,8 +17,27 @@ public sealed class CrossEntropyTests
         };
     });
 
+    private static OpCase RowsCase(int mostRows, int mostColumns) => new("CrossEntropyOfRows", random =>
+    {
+        (int rows, int columns) = (1 + random.Next(mostRows), 1 + random.Next(mostColumns));
+        int[] targets = Targets(random, rows, columns);
+        return new OpInstance
+        {
+            Inputs = [OpInput.Gaussian(random, new Shape(rows, columns), 3)],
+            Fast = x => Op.CrossEntropyOfRows(x[0], targets),
+            Plain = x => CrossEntropyPlain.RowLosses(x[0], targets, columns),
+            PlainBackward = (x, dy) => [CrossEntropyPlain.RowsBackward(x[0], targets, columns, dy)],
+        };
+    });
+
     [Fact]
     public void ValueAndGradients() => OpChecks.Holds(Case(6, 150));
+
+    [Fact]
+    public void ValueAndGradientsOfRows() => OpChecks.Holds(RowsCase(6, 150));
+
+    [OpenCLFact]
+    public void RowsOnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, RowsCase(20, 3000));
 
     [OpenCLFact]
     public void OnOpenCL() => OpChecks.HoldsOn(TestDevices.OpenCL, Case(20, 3000));
@@ -215,7 +234,7 @@ public sealed class CrossEntropyTests
         SteadyState.AllocatesNothing(() => Op.CrossEntropy(logits, targets));
     }
 
-    private static int[] Targets(RandomSource random, int rows, int columns)
+    internal static int[] Targets(RandomSource random, int rows, int columns)
     {
         int[] targets = EmbeddingTests.Ids(random, rows, columns);
         for (int r = 1; r < rows; r++)
