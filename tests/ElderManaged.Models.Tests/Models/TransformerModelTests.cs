@@ -101,6 +101,35 @@ public sealed class TransformerModelTests
 
     [Theory]
     [MemberData(nameof(Architectures))]
+    public void LossesAreTheCrossEntropiesOfTheLogits(int which)
+    {
+        CheckLosses(TransformerModel.CreateFrozen(Configs[which], seed: 3));
+        CheckLosses(TransformerModel.CreateTrainable(Configs[which], seed: 3));
+    }
+
+    private static void CheckLosses(TransformerModel model)
+    {
+        int[] targets = [5, Op.IgnoredTarget, 0];
+        Tensor hidden = new(new Shape(3, model.Width)) { RequiresGrad = true };
+        new RandomSource(6).FillGaussian(hidden.Span, 1);
+        (float[] expected, float[] expectedGradient) = ValueAndGradient(() => Op.CrossEntropyOfRows(model.Logits(hidden), targets));
+        (float[] found, float[] gradient) = ValueAndGradient(() => model.Losses(hidden, targets));
+        OpChecks.AssertClose([.. expected.Select(v => (double)v)], found, 1e-5, "losses");
+        OpChecks.AssertClose([.. expectedGradient.Select(v => (double)v)], gradient, 1e-5, "gradient");
+        OpChecks.AssertClose([.. expected.Select(v => (double)v)], model.Losses(hidden, targets).Span, 1e-5, "losses outside of a tape");
+
+        (float[], float[]) ValueAndGradient(Func<Tensor> losses)
+        {
+            hidden.ZeroGrad();
+            using Tape tape = Tape.Start();
+            Tensor value = losses();
+            tape.Backward(value, [1, 2, 3]);
+            return (value.Span.ToArray(), hidden.Grad!.Span.ToArray());
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Architectures))]
     public void OnlyTheOutputRowsThatAreAskedForAreTheSameRows(int which)
     {
         TransformerModel model = TransformerModel.CreateFrozen(Configs[which], seed: 3);
