@@ -8,6 +8,10 @@ namespace ElderManaged.Tensors;
 /// Blocking, threads, vector width, transposition and the number of rows or columns in the call never change that chain.
 /// So a row of C has the same bits alone as among a thousand, on one thread as on sixteen, with AVX-512 as in scalar code.
 /// </para>
+/// <para>
+/// One kind of product has another order, which is kept as strictly: A·Bᵀ for a plain A, a B of at most sixteen rows and an alpha of 1, the way down to
+/// the rank of a LoRA. An element is sixteen chains there, one for each remainder of k by sixteen, folded in halves; see <see cref="GemmThin"/>.
+/// </para>
 /// <para>No element is skipped, a zero neither: NaN and infinity pass through as IEEE 754 says. Safe to call from any thread.</para>
 /// </remarks>
 public static unsafe class Gemm
@@ -58,6 +62,12 @@ public static unsafe class Gemm
                     new Span<float>(pc + ((nint)i * ldc), n).Clear();
                 }
 
+                return;
+            }
+
+            if (GemmThin.Serves(transA, transB, n, alpha))
+            {
+                GemmThin.Multiply(pa, lda, pb, ldb, pc, ldc, m, n, k, accumulate);
                 return;
             }
 

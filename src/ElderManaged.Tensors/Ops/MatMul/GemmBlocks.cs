@@ -58,11 +58,6 @@ internal static unsafe class GemmBlocks
     public static void Multiply(float* a, nint aRow, nint aCol, bool transB, float* b, nint ldb, float* c, nint ldc, int m, int n, int k, bool accumulate, float alpha)
     {
         SimdLevel level = Simd.Level;
-        if (transB && n <= GemmThin.MaxColumns && aCol == 1 && alpha == 1f && !GemmTurn.Serves(level, m))
-        {
-            GemmThin.Multiply(a, aRow, b, ldb, c, ldc, m, n, k, accumulate);
-            return;
-        }
 
         // With few rows, or few k, packing B costs more than it saves; a plain B is then read in place (a transposed one cannot be).
         // A narrow B lies dense and serves as a panel, but for its last rows, where a kernel would read past the end of B.

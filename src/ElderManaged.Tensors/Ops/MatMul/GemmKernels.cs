@@ -63,15 +63,6 @@ internal static unsafe class GemmKernels
         }
     }
 
-    /// <summary>The next strip of as many rows as <paramref name="rows"/> still to do, up to twelve, by eight columns in registers of 256 bits; its height.</summary>
-    public static int NarrowTile(int rows, TileWork* work)
-    {
-        // One register of columns: twelve sums fit the sixteen registers of AVX2 too.
-        int height = KernelRows(SimdLevel.Vector512, rows);
-        GemmTile.Single<Lanes256, Vector256<float>>(height, work);
-        return height;
-    }
-
     // AVX-512 covers the 32 columns with one double register; the others go over them in steps.
     private static void Columns<L, V>(int tallest, int rows, int columns, TileWork* work)
         where L : struct, ILanes<V>

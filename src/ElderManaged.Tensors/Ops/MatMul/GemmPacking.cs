@@ -39,17 +39,6 @@ internal static unsafe class GemmPacking
         }
     }
 
-    /// <summary>A panel narrower than the usual one, of a B that lies transposed: <paramref name="k"/> rows of <paramref name="width"/> floats, zero from <paramref name="columns"/> on.</summary>
-    public static void NarrowPanel(float* b, nint stride, nint k, int columns, float* target, int width)
-    {
-        if (columns < width)
-        {
-            new Span<float>(target, checked((int)(k * width))).Clear();
-        }
-
-        Transpose(b, stride, columns, k, target, width);
-    }
-
     /// <summary>
     /// op(A) times <paramref name="alpha"/> in strips, one below the other, each as tall as the kernel that will read it:
     /// element (i, p) of a strip of height h lies at p·h + i.
@@ -294,7 +283,7 @@ internal static unsafe class GemmPacking
 
     /// <summary>Four floats from each of four places. A quarter that comes from memory takes no turn at the unit that moves within registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Quarters(float* a, float* b, float* c, float* d)
+    private static Vector512<float> Quarters(float* a, float* b, float* c, float* d)
     {
         Vector512<float> first = Vector128.Load(a).ToVector256Unsafe().ToVector512Unsafe();
         Vector512<float> half = Avx512F.InsertVector128(first, Vector128.Load(b), 1);
@@ -306,7 +295,7 @@ internal static unsafe class GemmPacking
     /// two rounds of zipping.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreTurned(Vector512<float> r0, Vector512<float> r1, Vector512<float> r2, Vector512<float> r3, float* t, nint targetStride)
+    private static void StoreTurned(Vector512<float> r0, Vector512<float> r1, Vector512<float> r2, Vector512<float> r3, float* t, nint targetStride)
     {
         Vector512<double> low01 = Avx512F.UnpackLow(r0, r1).AsDouble(), high01 = Avx512F.UnpackHigh(r0, r1).AsDouble();
         Vector512<double> low23 = Avx512F.UnpackLow(r2, r3).AsDouble(), high23 = Avx512F.UnpackHigh(r2, r3).AsDouble();
@@ -318,7 +307,7 @@ internal static unsafe class GemmPacking
 
     /// <summary>The same with eight rows: row 4h + i in half h of register i.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreTurned(Vector256<float> r0, Vector256<float> r1, Vector256<float> r2, Vector256<float> r3, float* t, nint targetStride)
+    private static void StoreTurned(Vector256<float> r0, Vector256<float> r1, Vector256<float> r2, Vector256<float> r3, float* t, nint targetStride)
     {
         Vector256<double> low01 = Avx.UnpackLow(r0, r1).AsDouble(), high01 = Avx.UnpackHigh(r0, r1).AsDouble();
         Vector256<double> low23 = Avx.UnpackLow(r2, r3).AsDouble(), high23 = Avx.UnpackHigh(r2, r3).AsDouble();

@@ -1,56 +1,57 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
-
 namespace ElderManaged.Tensors;
 
 /// <summary>
-/// C (m, n) ← A·Bᵀ (+ C) for a B of at most sixteen rows: the way down to the rank of a LoRA. The chains of <see cref="Gemm"/>.
+/// C (m, n) ← A·Bᵀ (+ C) for a B of at most sixteen rows: the way down to the rank of a LoRA. Both matrices are read along k, so nothing is turned.
 /// </summary>
 /// <remarks>
 /// <code>
-///   B (n, k)          one block of k, turned                 A: rows in strips of 12
-///   ┌──────┬──────┐   ┌ 16 ┐ 384 steps of k, 24 KB: half      ┌──────┬──────┐     sums of all rows, 16 floats each,
-///   │384 k │      │ → │    │ of a first-level cache; the      │ 12 × │384 k │  →  go on with the next block of k
-///   └──────┴──────┘   └────┘ rest is for what A streams by    └──────┴──────┘     and reach C when all are done
+///   B (n, k)         a block of k: all of B's rows, in the       A: rows in strips of 6         sums, sixteen floats each
+///   ┌──────┬──────┐  first-level cache beside a strip of A and   ┌──────┬──────┐   6 × 4     row 0 │ 0 │ 1 │ 2 │ 3 │ … n-1
+///   │ 320  │ 320  │  the next one                                │ 320  │ 320  │ → a tile →  row 1 │   │   │   │   │      go on with
+///   └──────┴──────┘  4 rows of it make a tile                    └──────┴──────┘             row 2 │   │   │   │   │      the next block
 /// </code>
-/// Up to eight rows of B take half the width, and twice the steps: processors of AVX-512 load three registers of 256 bits in a cycle, but two of 512,
-/// and a kernel of one register's width is bound by loads. Threads divide the rows, and each turns B for itself: it is little, and lies in the right cache at once.
+/// <para>
+/// An element is sixteen chains of fma, chain l over the k of l, l + 16, l + 32 … in ascending order, with zeros for what is missing of the last
+/// sixteen. They are added when k is through: l and l + 8, then l and l + 4, l + 2, l + 1; then C. That is the order at every SIMD level.
+/// </para>
 /// </remarks>
 internal static unsafe class GemmThin
 {
     /// <summary>The most rows of B.</summary>
     public const int MaxColumns = 16;
 
-    private const int NarrowColumns = 8;
+    /// <summary>Chains of an element.</summary>
+    public const int Chains = 16;
 
-    // Elements of a block of B, turned: see above.
-    private const int BlockElements = 6144;
+    // Floats of a block of B, of a strip of A and of the next one: 39 KB.
+    private const int BlockElements = 10_000;
 
-    // So many sums are kept at a time: 32 KB.
-    private const int MaxRowBlock = 504;
+    // The sums of so many rows, at most 66 KB, stay in the second-level cache.
+    private const int MaxRowBlock = 66;
 
-    // Elements of A in a microsecond of one thread, roughly.
-    private const int Rate = 4000;
+    // Multiply-adds in a microsecond of one thread, roughly; reading an element of A takes as long as four.
+    private const int Rate = 90_000, WorkOfElement = 4;
 
     [ThreadStatic]
-    private static AlignedBuffer? t_panel;
+    private static AlignedBuffer? t_rest;
 
     [ThreadStatic]
     private static AlignedBuffer? t_sums;
 
-    /// <summary>Multiplies, on as many threads as are worth it. A's rows are contiguous, as are B's.</summary>
+    /// <summary>Whether a product with a transposed B of <paramref name="n"/> rows is one of these; the number of rows of A never decides.</summary>
+    public static bool Serves(bool transA, bool transB, int n, float alpha) => !transA && transB && n <= MaxColumns && alpha == 1f;
+
+    /// <summary>Multiplies, on as many threads as are worth it.</summary>
     public static void Multiply(float* a, nint aRow, float* b, nint bRow, float* c, nint ldc, int m, int n, int k, bool accumulate)
     {
-        int threads = CpuThreads.AreWorth((double)m * k / Rate) ? Math.Min(CpuThreads.Count, (m + GemmKernels.MaxRows - 1) / GemmKernels.MaxRows) : 1;
-        int parts = Math.Max(threads, (m + MaxRowBlock - 1) / MaxRowBlock);
-        Work work = new() { Level = Simd.Level, A = a, ARow = aRow, B = b, BRow = bRow, C = c, Ldc = ldc, Rows = m, Columns = n, Depth = k, Parts = parts, Accumulate = accumulate };
+        int threads = CpuThreads.AreWorth((double)m * k * (n + WorkOfElement) / Rate) ? Math.Min(CpuThreads.Count, (m + ThinTile.MaxRows - 1) / ThinTile.MaxRows) : 1;
+        int parts = (((m + MaxRowBlock - 1) / MaxRowBlock) + threads - 1) / threads * threads;
+        Work work = new() { A = a, ARow = aRow, B = b, BRow = bRow, C = c, Ldc = ldc, Rows = m, Columns = n, Depth = k, Parts = parts, Accumulate = accumulate };
         CpuThreads.Run(parts, work, static (w, part) => w.Compute((int)((long)w.Rows * part / w.Parts), (int)((long)w.Rows * (part + 1) / w.Parts)));
     }
 
     private struct Work
     {
-        public SimdLevel Level;
         public float* A;
         public nint ARow;
         public float* B;
@@ -63,83 +64,43 @@ internal static unsafe class GemmThin
         public int Parts;
         public bool Accumulate;
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly void Compute(int first, int end)
         {
-            bool narrow = Columns <= NarrowColumns && Level >= SimdLevel.Vector256;
-            int width = narrow ? NarrowColumns : MaxColumns, block = BlockElements / width;
-            float* panel = AlignedBuffer.Rent(ref t_panel, BlockElements);
-            float* sums = AlignedBuffer.Rent(ref t_sums, (long)(end - first) * width);
-            for (int i = first; Accumulate && i < end; i++)
+            ThinTile tile = new()
             {
-                Move(C + (i * Ldc), sums + ((i - first) * width));
+                Rows = end - first,
+                Columns = Columns,
+                Sums = AlignedBuffer.Rent(ref t_sums, (long)(end - first) * Columns * Chains),
+                C = C + (first * Ldc),
+                Ldc = Ldc,
+                Accumulate = Accumulate,
+            };
+            float* a = A + (first * ARow);
+            int whole = Depth / Chains, most = BlockElements / (Columns + (2 * ThinTile.MaxRows)) / Chains, blocks = (whole + most - 1) / most;
+            for (int i = 0; i < blocks; i++)
+            {
+                int from = i * whole / blocks, to = (i + 1) * whole / blocks;
+                tile.Add(a + (from * Chains), ARow, B + (from * Chains), BRow, to - from, begun: i > 0, ends: to * Chains == Depth);
             }
 
-            for (int p = 0; p < Depth; p += block)
+            int rest = Depth - (whole * Chains);
+            if (rest > 0)
             {
-                int depth = Math.Min(block, Depth - p);
-                Turn(B + p, depth, panel, width);
-                TileWork tile = new() { ARow = ARow, ACol = 1, B = panel, BRow = width, C = sums, Ldc = width, Depth = depth, Pieces = 1, Accumulate = Accumulate || p > 0 };
-                for (int i = first; i < end;)
-                {
-                    tile.A = A + (i * ARow) + p;
-                    int height = narrow ? GemmKernels.NarrowTile(end - i, &tile) : WideTile(end - i, &tile);
-                    tile.C += height * width;
-                    i += height;
-                }
-            }
-
-            for (int i = first; i < end; i++)
-            {
-                Move(sums + ((i - first) * width), C + (i * Ldc));
+                float* restOfA = AlignedBuffer.Rent(ref t_rest, (long)(tile.Rows + Columns) * Chains), restOfB = restOfA + (tile.Rows * Chains);
+                CopyRest(a + Depth - rest, ARow, tile.Rows, rest, restOfA);
+                CopyRest(B + Depth - rest, BRow, Columns, rest, restOfB);
+                tile.Add(restOfA, Chains, restOfB, Chains, 1, begun: whole > 0, ends: true);
             }
         }
 
-        private readonly void Move(float* from, float* to) => new Span<float>(from, Columns).CopyTo(new Span<float>(to, Columns));
-
-        private readonly int WideTile(int rows, TileWork* tile)
+        private static void CopyRest(float* from, nint row, int rows, int length, float* to)
         {
-            int height = GemmKernels.KernelRows(Level, rows);
-            GemmKernels.Tile(Level, height, MaxColumns, tile);
-            return height;
-        }
-
-        // panel[p, j] = b[j, p]. Where B has fewer rows than the panel is wide, its last one is repeated: what its lanes compute is not looked at.
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void Turn(float* b, int depth, float* panel, int width)
-        {
-            float** row = stackalloc float*[MaxColumns];
-            for (int j = 0; j < width; j++)
+            for (int i = 0; i < rows; i++)
             {
-                row[j] = b + (Math.Min(j, Columns - 1) * BRow);
-            }
-
-            int p = 0;
-            if (width == NarrowColumns)
-            {
-                for (; Avx.IsSupported && p <= depth - 4; p += 4)
-                {
-                    GemmPacking.StoreTurned(Halves(row, p), Halves(row + 1, p), Halves(row + 2, p), Halves(row + 3, p), panel + (p * NarrowColumns), NarrowColumns);
-                }
-            }
-            else
-            {
-                for (; Avx512F.IsSupported && p <= depth - 4; p += 4)
-                {
-                    GemmPacking.StoreTurned(Quarters(row, p), Quarters(row + 1, p), Quarters(row + 2, p), Quarters(row + 3, p), panel + (p * MaxColumns), MaxColumns);
-                }
-            }
-
-            if (p < depth)
-            {
-                GemmPacking.NarrowPanel(b + p, BRow, depth - p, Columns, panel + (p * width), width);
+                Span<float> target = new(to + (i * Chains), Chains);
+                new Span<float>(from + (i * row), length).CopyTo(target);
+                target[length..].Clear();
             }
         }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static Vector256<float> Halves(float** row, int p) => Vector256.Create(Vector128.Load(row[0] + p), Vector128.Load(row[4] + p));
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static Vector512<float> Quarters(float** row, int p) => GemmPacking.Quarters(row[0] + p, row[4] + p, row[8] + p, row[12] + p);
     }
 }

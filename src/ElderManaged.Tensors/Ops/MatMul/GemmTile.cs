@@ -75,7 +75,7 @@ internal static unsafe class GemmTile
         }
     }
 
-    /// <summary>A tile of <paramref name="rows"/> by one register, for the thin products of low-rank adapters and the last columns.</summary>
+    /// <summary>A tile of <paramref name="rows"/> by one register, for narrow products and the last columns.</summary>
     public static void Single<L, V>(int rows, TileWork* w)
         where L : struct, ILanes<V>
         where V : struct

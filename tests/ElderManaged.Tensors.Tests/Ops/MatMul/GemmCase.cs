@@ -57,24 +57,37 @@ public sealed record GemmCase(bool TransA, bool TransB, int M, int N, int K, int
         return c;
     }
 
-    /// <summary>The documented chain of fused multiply-adds, written out.</summary>
+    /// <summary>The documented order of fused multiply-adds, written out: one chain, or sixteen for a plain A and a transposed B of at most sixteen rows.</summary>
     public float[] Chain()
     {
         float[] a = MakeA();
         float[] b = MakeB();
         float[] c = MakeC();
+        bool thin = !TransA && TransB && N <= 16 && Alpha == 1f;
+        float[] chains = new float[thin ? 16 : 1];
         for (int i = 0; i < M; i++)
         {
             for (int j = 0; j < N; j++)
             {
-                float s = Accumulate ? c[(i * Ldc) + j] : 0f;
+                ref float element = ref c[(i * Ldc) + j];
+                Array.Clear(chains);
+                chains[0] = Accumulate && !thin ? element : 0f;
                 for (int p = 0; p < K; p++)
                 {
                     float left = Alpha * (TransA ? a[(p * Lda) + i] : a[(i * Lda) + p]);
+                    ref float s = ref chains[p % chains.Length];
                     s = MathF.FusedMultiplyAdd(left, TransB ? b[(j * Ldb) + p] : b[(p * Ldb) + j], s);
                 }
 
-                c[(i * Ldc) + j] = s;
+                for (int half = chains.Length / 2; half > 0; half /= 2)
+                {
+                    for (int l = 0; l < half; l++)
+                    {
+                        chains[l] += chains[l + half];
+                    }
+                }
+
+                element = Accumulate && thin ? element + chains[0] : chains[0];
             }
         }
 

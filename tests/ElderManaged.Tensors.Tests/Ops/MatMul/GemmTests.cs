@@ -48,6 +48,10 @@ public sealed class GemmTests
     [InlineData(false, true, 1031, 16, 390)]
     [InlineData(false, true, 300, 7, 1103)]
     [InlineData(false, true, 29, 1, 401)]
+    [InlineData(false, true, 75, 15, 1600)]
+    [InlineData(false, true, 5, 8, 3072)]
+    [InlineData(false, true, 141, 2, 2000)]
+    [InlineData(false, true, 12, 11, 7)]
     [InlineData(false, false, 64, 6400, 2)]
     [InlineData(false, false, 64, 3200, 9)]
     [InlineData(false, false, 70, 3232, 20)]
@@ -57,6 +61,35 @@ public sealed class GemmTests
         {
             GemmCase test = new(transA, transB, m, n, k, 3, 5, 7, accumulate, 1f, 11);
             AssertSameBits(test.Chain(), test.Run());
+        }
+    }
+
+    // The way down to the rank of a LoRA has an order of its own: the same for every width of register, and for a row alone.
+    [Theory]
+    [MemberData(nameof(Levels))]
+    public void Thin_products_have_the_documented_order_at_every_level(SimdLevel level)
+    {
+        using Simd.ForcedLevel forced = Simd.Force(level);
+        foreach (int n in Enumerable.Range(1, 17))
+        {
+            foreach ((int m, int k) in new[] { (1, 33), (3, 16), (4, 80), (23, 900) })
+            {
+                GemmCase test = new(false, true, m, n, k, 3, 5, 7, (n & 1) == 0, 1f, 11);
+                AssertSameBits(test.Chain(), test.Run());
+            }
+        }
+    }
+
+    [Fact]
+    public void A_row_of_a_thin_product_has_the_same_bits_alone()
+    {
+        const int m = 71, n = 16, k = 1000;
+        GemmCase all = new(false, true, m, n, k, 0, 0, 0, false, 1f, 5);
+        float[] a = all.MakeA(), b = all.MakeB(), c = all.Run(a, b), row = new float[n];
+        for (int i = 0; i < m; i++)
+        {
+            Gemm.Multiply(false, true, 1, n, k, a.AsSpan(i * k), k, b, k, row, n);
+            AssertSameBits(c[(i * n)..((i + 1) * n)], row);
         }
     }
 
@@ -156,7 +189,7 @@ public sealed class GemmTests
     [Fact]
     public void Allocates_nothing_once_warm()
     {
-        foreach ((int m, int n, int k) in new[] { (130, 120, 300), (1, 500, 600), (70, 8, 256), (70, 256, 8) })
+        foreach ((int m, int n, int k) in new[] { (130, 120, 300), (1, 500, 600), (70, 8, 256), (70, 256, 8), (70, 16, 300) })
         {
             GemmCase test = new(false, true, m, n, k, 0, 0, 0, false, 1f, 3);
             float[] a = test.MakeA();
