@@ -2,7 +2,10 @@ using System.Runtime.InteropServices;
 
 namespace ElderManaged.Tensors;
 
-/// <summary>Native memory for floats, on a cache-line boundary, outside the garbage collector's heap. Freed when disposed or no longer referenced.</summary>
+/// <summary>
+/// Native memory for floats, on a cache-line boundary, outside the garbage collector's heap; large ones on <see cref="HugePages"/>. Freed when disposed or no
+/// longer referenced.
+/// </summary>
 internal sealed unsafe class AlignedBuffer : IDisposable
 {
     private const nuint Alignment = 64;
@@ -12,7 +15,9 @@ internal sealed unsafe class AlignedBuffer : IDisposable
     public AlignedBuffer(long length)
     {
         Length = length;
-        _pointer = (float*)NativeMemory.AlignedAlloc(checked((nuint)Math.Max(1, length) * sizeof(float)), Alignment);
+        nuint bytes = checked((nuint)Math.Max(1, length) * sizeof(float));
+        _pointer = (float*)NativeMemory.AlignedAlloc(bytes, bytes < HugePages.Size ? Alignment : HugePages.Size);
+        HugePages.Advise(_pointer, bytes);
         if (length > 0)
         {
             GC.AddMemoryPressure(length * sizeof(float));
