@@ -12,7 +12,7 @@ internal static class TableCommand
     // The limit is ten minutes; starting takes some seconds, and so does what begins just before the end.
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(555);
 
-    private static readonly ISection[] Sections = [new ProductsSection(), new FrozenSection(), new PeakSection(), new OpsSection(), new BlockSection(), new EditSection(), new GenerateSection()];
+    private static readonly ISection[] Sections = [new ProductsSection(), new FrozenSection(), new PeakSection(), new OpsSection(), new HeadSection(), new BlockSection(), new EditSection(), new GenerateSection()];
 
     public static IEnumerable<string> SectionNames => Sections.Select(s => s.Name);
 

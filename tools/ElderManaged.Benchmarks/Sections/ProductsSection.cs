@@ -34,7 +34,7 @@ internal sealed class ProductsSection : ISection
             "ONNX Runtime");
         ResultTable fewRows = run.Table(
             "Products, 1 and 4 rows",
-            "Ours against reading W once (forward, input gradient) or writing dW once (weight gradient) from end to end. Weights of at least 384 MiB in turn, as a model has them, which the last cache does not hold.",
+            "Ours against reading W once (forward, input gradient) or writing dW once (weight gradient) from end to end. Weights of at least 384 MiB in turn, as a model has them, which the last cache does not hold. What is read beside them is an array as .NET has it; weights lie on huge pages where the system gives them.",
             "memory");
         run.Expect(run.Options.Threads.Count * ((shapes.Length * 3 * (many.Length + few.Length)) + (quick ? 6 : 24)));
         foreach ((int input, int output) in shapes)

@@ -129,7 +129,7 @@ internal static unsafe class LinearCrossEntropyKernel
                 // One half of the next block is fetched with each of the two products.
                 int after = Math.Min(panel + count, panels - 1);
                 GemmBlocks.WantedNext next = weight.PanelSource(after, Math.Min(panelsOfBlock, panels - after));
-                GemmBlocks.MultiplyPacked(x, inputs, 1, w, logits, (nint)stride, rows, outputs, inputs, accumulate: false, next: next.Part(0, 1, 2));
+                GemmBlocks.MultiplyPacked(x, inputs, 1, w, logits, stride, rows, outputs, inputs, accumulate: false, next: next.Part(0, 1, 2));
                 bool scale = false;
                 new Span<float>(factors, lanes).Fill(1);
                 for (int r = 0; r < rows; r++)
