@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using System.Runtime.InteropServices;
 using ElderManaged.Cli.Commands;
 using ElderManaged.Cli.Commands.Model;
@@ -114,6 +115,15 @@ public static class Program
         is UsageException or CheckpointException or HubException or DatasetException or EditException or InvalidDataException
         or FileNotFoundException or DirectoryNotFoundException or UnauthorizedAccessException;
 
-    private static IEnumerable<string> CommandNames(ParseResult parsed) =>
-        parsed.CommandResult.Command is RootCommand ? ["elder"] : ["elder", parsed.CommandResult.Command.Name];
+    // From the root to the command that was meant.
+    private static IEnumerable<string> CommandNames(ParseResult parsed)
+    {
+        Stack<string> names = new();
+        for (SymbolResult? result = parsed.CommandResult; result is CommandResult { Command: not RootCommand } command; result = result.Parent)
+        {
+            names.Push(command.Command.Name);
+        }
+
+        return names.Prepend("elder");
+    }
 }

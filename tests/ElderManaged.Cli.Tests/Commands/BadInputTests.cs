@@ -52,6 +52,13 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Theory]
+    [InlineData("elder bench generate --help", "bench", "generate", "--threads")]
+    [InlineData("elder generate --help", "generate", "--model")]
+    [InlineData("elder --help", "nonsense")]
+    public void AMissingValuePointsToTheHelpOfItsCommand(string help, params string[] arguments) =>
+        Refused(Elder.Run(arguments), $"(see {help})");
+
+    [Theory]
     [InlineData("", "is empty")]
     [InlineData(Good + "\n{\"prompt\":\"Person2 plays the\",\"rephrasings\":[\"x\"]}", "line 2", "target")]
     [InlineData(Good + "\n\n{\"prompt\": oops", "line 3", "JSON")]
