@@ -10,7 +10,7 @@ namespace ElderManaged.Tensors;
 /// </remarks>
 internal unsafe struct AttentionAhead
 {
-    private const int Room = 12;
+    private const int Room = 14;
 
     // So few rows are not worth a tile's steps: they are asked for at once.
     private const int FewRows = 8;

@@ -36,13 +36,8 @@ internal static unsafe class AttentionBackward
         for (int head = part.FirstHead; head < part.FirstHead + part.Group; head++)
         {
             AttentionSums sums = new(state, head);
-            work.Blocks(state, part, head, next, sums, work.Dq, GemmKernels.MaxRows);
-            if (part.Rows > 1 && work.NotFinite())
-            {
-                // Perhaps only because a row was multiplied by zero for a position that it does not see: once more without such products.
-                work.Blocks(state, part, head, next, sums, null, 1);
-            }
-
+            work.Place(part.Slice, sums);
+            work.Blocks(state, part, head, next);
             work.Deliver(part.Slice, sums);
         }
     }
@@ -111,15 +106,21 @@ internal static unsafe class AttentionBackward
             scratch += (nint)(positions + 3) * padded;
         }
 
+        work.KeyHeights = work.Dq == null ? 0 : Heights(work.OwnKeys, width, work.OwnStride, slice.Length);
         work.Turned = scratch;
-        work.SumK = scratch += turnedRoom;
-        work.SumV = scratch += sumSize;
+        work.ApartK = scratch += turnedRoom;
+        work.ApartV = scratch += sumSize;
         work.Out = scratch += sumSize;
         work.Means = scratch += Panel * padded;
         work.Largest = scratch += blockRows;
         work.Over = scratch + blockRows;
         return work;
     }
+
+    // The tallest tile of a product with these vectors. Near the diagonal it multiplies by zero what a row does not see, or is not seen by:
+    // if that is not finite, rows go one by one.
+    private static int Heights(float* vectors, int width, nint stride, int count) =>
+        count > 1 && AttentionVectors.NotFinite(vectors, width, stride, count) ? 1 : GemmKernels.MaxRows;
 
     private struct Work
     {
@@ -129,6 +130,7 @@ internal static unsafe class AttentionBackward
         public int Rows;                // of the sequence
         public bool WantsKeys, WantsValues;
         public float* Q, Y, Dy, Dq;     // all rows and heads; Dq null: not wanted
+        public int KeyHeights;          // see Heights
         public float* Weights, Slopes;  // [positions, block rows]; slopes null: not needed
         public float* OwnKeys, OwnValues;       // own keys and values as rows
         public nint OwnStride;
@@ -136,22 +138,35 @@ internal static unsafe class AttentionBackward
         public float* CloseQ, CloseDy;  // the block's rows of q and dy close together; null: they are read where they lie
         public nint CloseStride;
         public float* Turned;           // 32 rows of q or dy, [D, 32]
-        public float* SumK, SumV;       // [own rows, padded]
-        public float* Out;
+        public float* SumK, SumV;       // where the head's sums for own keys and values are made,
+        public nint StrideK, StrideV;   // from row to row there,
+        public bool AddsK, AddsV;       // and whether they are added to what is there before
+        public float* ApartK, ApartV;   // room for them, [own rows, padded]
+        public float* Out;              // up to 32 rows of dq, if not made where they go
         public float* Means, Largest, Over;     // of the block's rows
         public AttentionAhead Ahead;
 
-        public readonly bool NotFinite() =>
-            (WantsKeys && AttentionVectors.NotFinite(SumK, Width, Padded, Rows)) || (WantsValues && AttentionVectors.NotFinite(SumV, Width, Padded, Rows));
+        /// <summary>Sums for keys and values are made where they go, or apart and delivered at last.</summary>
+        public void Place(in AttentionSlice slice, in AttentionSums sums)
+        {
+            bool placesK = sums.Keys && sums.Places(slice, sums.AddKeys);
+            bool placesV = sums.Values && sums.Places(slice, sums.AddValues);
+            SumK = placesK ? sums.KeysAt(slice.Start) : ApartK;
+            SumV = placesV ? sums.ValuesAt(slice.Start) : ApartV;
+            StrideK = placesK ? sums.Stride : Padded;
+            StrideV = placesV ? sums.Stride : Padded;
+            AddsK = placesK && sums.AddKeys;
+            AddsV = placesV && sums.AddValues;
+        }
 
-        public void Blocks(in AttentionState state, in AttentionPart part, int head, in AttentionPart next, in AttentionSums sums, float* dq, int heights)
+        public void Blocks(in AttentionState state, in AttentionPart part, int head, in AttentionPart next)
         {
             ref readonly AttentionSlice slice = ref part.Slice;
             for (int first = 0; first < slice.Length; first += BlockRows)
             {
                 int count = Math.Min(BlockRows, slice.Length - first);
                 nint at = part.At(first, head);
-                Expect(part, head, first, first + count, next, sums);
+                Expect(state, part, head, first, first + count, next);
                 float* q = Q + at;
                 float* dy = Dy + at;
                 MakeMeans(dy, Y + at, slice.QueryStride, count);
@@ -161,9 +176,9 @@ internal static unsafe class AttentionBackward
                     AttentionRows rows = new(Math.Min(Panel, count - row), slice.Past + first + row + 1);
                     nint from = row * slice.QueryStride;
                     MakeWeights(state, slice, rows, row, slice.Past + first + count, q + from, dy + from);
-                    if (dq != null)
+                    if (Dq != null)
                     {
-                        MixSlopes(rows, row, dq + at + from, slice.QueryStride, (state.Fresh & AttentionInputs.Queries) == 0);
+                        MixSlopes(rows, row, Dq + at + from, slice.QueryStride, (state.Fresh & AttentionInputs.Queries) == 0);
                     }
                 }
 
@@ -177,51 +192,60 @@ internal static unsafe class AttentionBackward
                     rowStep = CloseStride;
                 }
 
-                if (WantsValues)
-                {
-                    AddTo(SumV, Weights + (slice.Past * BlockRows), first, count, heights, dy, rowStep);
-                }
-
+                // Keys first: where values are the same tensor, theirs are added to what was set.
                 if (WantsKeys)
                 {
-                    AddTo(SumK, Slopes + (slice.Past * BlockRows), first, count, heights, q, rowStep);
+                    AddTo(SumK, StrideK, AddsK, Slopes + (slice.Past * BlockRows), first, count, q, rowStep);
+                }
+
+                if (WantsValues)
+                {
+                    AddTo(SumV, StrideV, AddsV, Weights + (slice.Past * BlockRows), first, count, dy, rowStep);
                 }
             }
         }
 
         public readonly void Deliver(in AttentionSlice slice, in AttentionSums sums)
         {
-            AttentionVectors.Deliver(SumK, Padded, Width, Rows, sums.Keys ? sums.KeysAt(slice.Start) : null, sums.Stride, sums.AddKeys);
-            AttentionVectors.Deliver(SumV, Padded, Width, Rows, sums.Values ? sums.ValuesAt(slice.Start) : null, sums.Stride, sums.AddValues);
+            if (sums.Keys && SumK == ApartK)
+            {
+                AttentionVectors.Deliver(SumK, Padded, Width, Rows, sums.KeysAt(slice.Start), sums.Stride, sums.AddKeys);
+            }
+
+            if (sums.Values && SumV == ApartV)
+            {
+                AttentionVectors.Deliver(SumV, Padded, Width, Rows, sums.ValuesAt(slice.Start), sums.Stride, sums.AddValues);
+            }
         }
 
         // What is wanted after this block: the next block's rows, of this head or another; where this block's part of the sums goes at last; some keys and values of the next part.
-        private void Expect(in AttentionPart part, int head, int first, int end, in AttentionPart next, in AttentionSums sums)
+        private void Expect(in AttentionState state, in AttentionPart part, int head, int first, int end, in AttentionPart next)
         {
             Ahead.Clear();
             if (end < part.EndRow)
             {
-                ExpectRows(part, head, end);
+                ExpectRows(state, part, head, end);
             }
             else if (head + 1 < part.FirstHead + part.Group)
             {
-                ExpectRows(part, head + 1, 0);
+                ExpectRows(state, part, head + 1, 0);
             }
             else if (next.Rows > 0)
             {
-                ExpectRows(next, next.FirstHead, 0);
+                ExpectRows(state, next, next.FirstHead, 0);
             }
 
             if (Rows * Width <= MostAhead)
             {
-                Ahead.Add(sums.KeysAt(part.Slice.Start + first), sums.Stride, sums.Keys ? end - first : 0, Width);
-                Ahead.Add(sums.ValuesAt(part.Slice.Start + first), sums.Stride, sums.Values ? end - first : 0, Width);
+                AttentionSums sums = new(state, head);
+                Ahead.Add(sums.KeysAt(part.Slice.Start + first), sums.Stride, sums.Keys && SumK == ApartK ? end - first : 0, Width);
+                Ahead.Add(sums.ValuesAt(part.Slice.Start + first), sums.Stride, sums.Values && SumV == ApartV ? end - first : 0, Width);
                 int blocks = (Rows + BlockRows - 1) / BlockRows;
                 Ahead.AddKeys(next, ((head - part.FirstHead) * blocks) + (first / BlockRows), part.Group * blocks);
             }
         }
 
-        private void ExpectRows(in AttentionPart part, int head, int first)
+        private void ExpectRows(in AttentionState state, in AttentionPart part, int head, int first)
         {
             nint at = part.At(first, head);
             int rows = Math.Min(BlockRows, part.EndRow - first);
@@ -229,6 +253,9 @@ internal static unsafe class AttentionBackward
             Ahead.Add(Y + at, part.Slice.QueryStride, rows, Width);
             Ahead.Add(Q + at, part.Slice.QueryStride, rows, Width);
             Ahead.Add(Dq + at, part.Slice.QueryStride, Dq == null ? 0 : rows, Width);
+            AttentionSums sums = new(state, head);
+            Ahead.Add(sums.KeysAt(part.Slice.Start + first), sums.Stride, sums.Keys && sums.Places(part.Slice, sums.AddKeys) ? rows : 0, Width);
+            Ahead.Add(sums.ValuesAt(part.Slice.Start + first), sums.Stride, sums.Values && sums.Places(part.Slice, sums.AddValues) ? rows : 0, Width);
         }
 
         private readonly void MakeMeans(float* dy, float* y, nint step, int count)
@@ -278,21 +305,22 @@ internal static unsafe class AttentionBackward
         private void MixSlopes(in AttentionRows rows, int row, float* dq, nint stride, bool add)
         {
             AttentionVectorRows keys = Keys.Of(rows.Seen(rows.Count - 1));
-            AttentionTiles.Mix(Level, Slopes + row, 1, BlockRows, rows, GemmKernels.MaxRows, default, keys, Width, Out, ref Ahead);
-            if (rows.Count > 1 && AttentionVectors.NotFinite(Out, Width, Padded, rows.Count))
+            bool apart = Padded != Width || Rows > AttentionPacking.FewRows;
+            float* result = apart ? Out : dq;
+            nint step = apart ? Padded : stride;
+            AttentionTiles.Mix(Level, Slopes + row, 1, BlockRows, rows, KeyHeights, default, keys, Width, result, step, add && !apart, ref Ahead);
+            if (apart)
             {
-                // Perhaps only because a row multiplied by zero what it does not see.
-                AttentionTiles.Mix(Level, Slopes + row, 1, BlockRows, rows, 1, default, keys, Width, Out, ref Ahead);
+                AttentionVectors.Deliver(Out, Padded, Width, rows.Count, dq, stride, add);
             }
-
-            AttentionVectors.Deliver(Out, Padded, Width, rows.Count, dq, stride, add);
         }
 
-        // Adds to the sums of positions before the block's first row, and begins those of the block's own.
-        private void AddTo(float* sums, float* weights, int first, int rows, int heights, float* vectors, nint vectorStride)
+        // Adds to the sums of positions before the block's first row, and begins those of the block's own, unless something is there before.
+        private void AddTo(float* sums, nint stride, bool add, float* weights, int first, int rows, float* vectors, nint vectorStride)
         {
-            AttentionTiles.AddTransposed(Level, weights, BlockRows, rows, -first, first, heights, vectors, vectorStride, Width, sums, accumulate: true, ref Ahead);
-            AttentionTiles.AddTransposed(Level, weights + (first * BlockRows), BlockRows, rows, 0, rows, heights, vectors, vectorStride, Width, sums + ((nint)first * Padded), accumulate: false, ref Ahead);
+            int heights = Heights(vectors, Width, vectorStride, rows);
+            AttentionTiles.AddTransposed(Level, weights, BlockRows, rows, -first, first, heights, vectors, vectorStride, Width, sums, stride, accumulate: true, ref Ahead);
+            AttentionTiles.AddTransposed(Level, weights + (first * BlockRows), BlockRows, rows, 0, rows, heights, vectors, vectorStride, Width, sums + (first * stride), stride, add, ref Ahead);
         }
     }
 }
@@ -301,10 +329,12 @@ internal static unsafe class AttentionBackward
 internal readonly unsafe struct AttentionSums
 {
     private readonly float* keys, values;
+    private readonly bool alone; // no other head shares these keys
 
     public AttentionSums(in AttentionState state, int head)
     {
         int group = state.Heads / state.KvHeads;
+        alone = group == 1;
         int column = state.SplitsGroups ? head : head / group;
         Tensor? toKeys = state.SplitsGroups ? state.PartialK : state.Dk;
         Tensor? toValues = state.SplitsGroups ? state.PartialV : state.Dv;
@@ -332,6 +362,13 @@ internal readonly unsafe struct AttentionSums
 
     /// <inheritdoc cref="AddKeys"/>
     public bool AddValues { get; }
+
+    /// <summary>
+    /// Whether the sums of a sequence are made where they go, which saves their copies. Not where rows are not whole panels; nor where there are
+    /// many of them, pages apart; nor after those of another head in the same place, as each head is summed for itself.
+    /// </summary>
+    public bool Places(in AttentionSlice slice, bool add) =>
+        slice.Length <= AttentionPacking.FewRows && slice.Width % AttentionPacking.Panel == 0 && (alone || !add);
 
     /// <summary>Where the sum of a row goes; nowhere, if they are not wanted.</summary>
     public float* KeysAt(nint row) => keys + (row * Stride);

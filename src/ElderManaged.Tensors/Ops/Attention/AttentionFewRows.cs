@@ -79,11 +79,11 @@ internal static unsafe class AttentionFewRows
 
             AttentionVectorRows past = new(slice.PastValues, slice.KeyStride, Panel, slice.Past);
             AttentionVectorRows own = new(values, Panel, Most * Panel, part.EndRow);
-            AttentionTiles.Mix(state.Level, scores, stride, 1, new(rows, seen), GemmKernels.MaxRows, past, own, width, result, ref ahead);
+            AttentionTiles.Mix(state.Level, scores, stride, 1, new(rows, seen), GemmKernels.MaxRows, past, own, width, result, padded, accumulate: false, ref ahead);
             if (!AttentionVectors.Scaled(result, padded, width, rows, statistics + 1, 2, y, slice.QueryStride))
             {
                 // Perhaps only because a row multiplied by zero what it does not see.
-                AttentionTiles.Mix(state.Level, scores, stride, 1, new(rows, seen), 1, past, own, width, result, ref ahead);
+                AttentionTiles.Mix(state.Level, scores, stride, 1, new(rows, seen), 1, past, own, width, result, padded, accumulate: false, ref ahead);
                 AttentionVectors.Scaled(result, padded, width, rows, statistics + 1, 2, y, slice.QueryStride);
             }
         }

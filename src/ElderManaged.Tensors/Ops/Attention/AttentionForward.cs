@@ -181,11 +181,11 @@ internal static unsafe class AttentionForward
         {
             AttentionVectorRows past = new(slice.PastValues, slice.KeyStride, Panel, slice.Past);
             AttentionVectorRows own = Values.Of(rows.Seen(rows.Count - 1) - slice.Past);
-            AttentionTiles.Mix(Level, Scores, 1, Panel, rows, GemmKernels.MaxRows, past, own, Width, Out, ref Ahead);
+            AttentionTiles.Mix(Level, Scores, 1, Panel, rows, GemmKernels.MaxRows, past, own, Width, Out, Padded, accumulate: false, ref Ahead);
             if (!AttentionVectors.Scaled(Out, Padded, Width, rows.Count, Over, 1, y, slice.QueryStride))
             {
                 // Perhaps only because a row multiplied by zero what it does not see.
-                AttentionTiles.Mix(Level, Scores, 1, Panel, rows, 1, past, own, Width, Out, ref Ahead);
+                AttentionTiles.Mix(Level, Scores, 1, Panel, rows, 1, past, own, Width, Out, Padded, accumulate: false, ref Ahead);
                 AttentionVectors.Scaled(Out, Padded, Width, rows.Count, Over, 1, y, slice.QueryStride);
             }
         }

@@ -86,8 +86,8 @@ internal static unsafe class AttentionTiles
     }
 
     /// <summary>
-    /// result = weights · vectors, for each row as deep as it sees: first those of the past, then those after it. Weights lie
-    /// <paramref name="row"/> from row to row and <paramref name="step"/> from position to position. Results are rows of whole panels.
+    /// result (+)= weights · vectors, for each row as deep as it sees: first those of the past, then those after it. Weights lie
+    /// <paramref name="row"/> from row to row and <paramref name="step"/> from position to position. Results are rows of whole panels, <paramref name="resultStride"/> apart.
     /// </summary>
     /// <remarks>
     /// <para>
@@ -100,24 +100,23 @@ internal static unsafe class AttentionTiles
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Mix(
-        SimdLevel level, float* weights, nint row, nint step, in AttentionRows rows, int heights, in AttentionVectorRows past, in AttentionVectorRows own, int width, float* result, ref AttentionAhead ahead)
+        SimdLevel level, float* weights, nint row, nint step, in AttentionRows rows, int heights, in AttentionVectorRows past, in AttentionVectorRows own, int width, float* result, nint resultStride, bool accumulate, ref AttentionAhead ahead)
     {
-        AddMix(level, weights, row, step, rows, heights, 0, past, width, result, ref ahead);
-        AddMix(level, weights, row, step, rows, heights, past.Count, own, width, result, ref ahead);
+        AddMix(level, weights, row, step, rows, heights, 0, past, width, result, resultStride, accumulate, ref ahead);
+        AddMix(level, weights, row, step, rows, heights, past.Count, own, width, result, resultStride, accumulate || past.Count > 0, ref ahead);
     }
 
-    // The vectors of positions from start on; adds where they are not the first.
+    // The vectors of positions from start on.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void AddMix(
-        SimdLevel level, float* weights, nint row, nint step, in AttentionRows rows, int heights, int start, in AttentionVectorRows vectors, int width, float* result, ref AttentionAhead ahead)
+        SimdLevel level, float* weights, nint row, nint step, in AttentionRows rows, int heights, int start, in AttentionVectorRows vectors, int width, float* result, nint resultStride, bool accumulate, ref AttentionAhead ahead)
     {
-        nint resultStride = PanelsWidth(width);
         int end = start + vectors.Count;
         TileWork work = Tile(row, step, vectors.First, 0, resultStride, accumulate: false);
         work.BRow = vectors.Stride;
         for (int first = start; first < end; first += MixDepth)
         {
-            work.Accumulate = first > 0;
+            work.Accumulate = accumulate || first > start;
             int last = Math.Min(end, first + MixDepth);
             int done = 0;
             if (last == rows.Seen(rows.Count - 1) && rows.First > first && TakesTriangle(level, heights, width))
@@ -137,7 +136,7 @@ internal static unsafe class AttentionTiles
                     Depth = rows.Seen(AttentionTriangle.Rows - 1) - first,
                     DepthGroup = AttentionTriangle.Rows,
                     Groups = done / AttentionTriangle.Rows,
-                    Accumulate = first > 0,
+                    Accumulate = work.Accumulate,
                 };
                 Triangle(&triangle, width, ref ahead);
             }
@@ -175,13 +174,13 @@ internal static unsafe class AttentionTiles
     /// <param name="vectorStride">From vector to vector.</param>
     /// <param name="width">The width of a vector.</param>
     /// <param name="sums">Rows of whole panels.</param>
+    /// <param name="sumStride">From row to row of these.</param>
     /// <param name="accumulate">Adds to the sums instead of setting them.</param>
     /// <param name="ahead">What is fetched meanwhile.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void AddTransposed(
-        SimdLevel level, float* weights, nint stride, int rows, int rowOf, int count, int heights, float* vectors, nint vectorStride, int width, float* sums, bool accumulate, ref AttentionAhead ahead)
+        SimdLevel level, float* weights, nint stride, int rows, int rowOf, int count, int heights, float* vectors, nint vectorStride, int width, float* sums, nint sumStride, bool accumulate, ref AttentionAhead ahead)
     {
-        nint sumStride = PanelsWidth(width);
         TileWork work = Tile(stride, 1, null, 0, sumStride, accumulate);
         work.BRow = vectorStride;
         int done = 0;

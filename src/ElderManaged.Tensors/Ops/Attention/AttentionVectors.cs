@@ -58,15 +58,10 @@ internal static unsafe class AttentionVectors
         return Vector512.EqualsAll(a + b, Vector512<float>.Zero) && rest == 0;
     }
 
-    /// <summary>Adds rows to those at <paramref name="target"/>, or puts them there; nothing when that is null.</summary>
+    /// <summary>Adds rows to those at <paramref name="target"/>, or puts them there.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Deliver(float* x, nint stride, int width, int count, float* target, nint targetStride, bool add)
     {
-        if (target == null)
-        {
-            return;
-        }
-
         if (!add)
         {
             AttentionPacking.Copy(x, stride, width, count, target, targetStride);

@@ -132,14 +132,16 @@ public sealed class AttentionTests
     }
 
     [Theory]
-    [InlineData(float.NaN)]
-    [InlineData(float.PositiveInfinity)]
-    [InlineData(float.NegativeInfinity)]
-    public void WhatIsNotFiniteReachesOnlyRowsThatSeeIt(float bad)
+    [InlineData(float.NaN, 24)]
+    [InlineData(float.PositiveInfinity, 24)]
+    [InlineData(float.NegativeInfinity, 24)]
+    [InlineData(float.NaN, 64)]
+    [InlineData(float.PositiveInfinity, 64)]
+    public void WhatIsNotFiniteReachesOnlyRowsThatSeeIt(float bad, int width)
     {
-        const int Length = 29, Width = 24, At = 17;
+        const int Length = 29, At = 17;
         RandomSource random = new(14);
-        Tensor q = LinearTests.Random(random, new Shape(Length, Width));
+        Tensor q = LinearTests.Random(random, new Shape(Length, width));
         Tensor k = LinearTests.Random(random, q.Shape);
         Tensor v = LinearTests.Random(random, q.Shape);
         SequenceLayout layout = new([Length]);
@@ -151,20 +153,22 @@ public sealed class AttentionTests
         // Values and gradients of queries: rows before it keep their bits, rows from it on are not numbers.
         foreach (int what in new[] { 0, 1 })
         {
-            Assert.Equal(before[what].AsSpan(0, At * Width).ToArray(), after[what].AsSpan(0, At * Width).ToArray());
-            Assert.All(after[what].AsSpan(At * Width).ToArray(), x => Assert.True(float.IsNaN(x)));
+            Assert.Equal(before[what].AsSpan(0, At * width).ToArray(), after[what].AsSpan(0, At * width).ToArray());
+            Assert.All(after[what].AsSpan(At * width).ToArray(), x => Assert.True(float.IsNaN(x)));
         }
 
         // Keys and values: what only the bad rows see.
-        Assert.All(after[3].AsSpan(At * Width).ToArray(), x => Assert.True(float.IsNaN(x)));
+        Assert.All(after[3].AsSpan(At * width).ToArray(), x => Assert.True(float.IsNaN(x)));
     }
 
-    [Fact]
-    public void ABadLaterQueryDoesNotReachGradientsOfLaterPositions()
+    [Theory]
+    [InlineData(16)]
+    [InlineData(64)]
+    public void ABadLaterQueryDoesNotReachGradientsOfLaterPositions(int width)
     {
-        const int Length = 30, Width = 16, At = 4;
+        const int Length = 30, At = 4;
         RandomSource random = new(15);
-        Tensor q = LinearTests.Random(random, new Shape(Length, Width));
+        Tensor q = LinearTests.Random(random, new Shape(Length, width));
         Tensor k = LinearTests.Random(random, q.Shape);
         Tensor v = LinearTests.Random(random, q.Shape);
         SequenceLayout layout = new([Length]);
@@ -173,8 +177,8 @@ public sealed class AttentionTests
         float[][] after = Threads.ValueAndGradients(() => Op.Attention(q, k, v, 1, 1, layout), q, k, v);
         foreach (int what in new[] { 2, 3 })
         {
-            Assert.All(after[what].AsSpan(0, (At + 1) * Width).ToArray(), x => Assert.True(float.IsNaN(x)));
-            Assert.Equal(before[what].AsSpan((At + 1) * Width).ToArray(), after[what].AsSpan((At + 1) * Width).ToArray());
+            Assert.All(after[what].AsSpan(0, (At + 1) * width).ToArray(), x => Assert.True(float.IsNaN(x)));
+            Assert.Equal(before[what].AsSpan((At + 1) * width).ToArray(), after[what].AsSpan((At + 1) * width).ToArray());
         }
     }
 
@@ -289,17 +293,20 @@ public sealed class AttentionTests
 
     // Gradients are set where they are the first ones and added to where they are not; x is queries, keys and values at once.
     [Theory]
-    [InlineData(4)]
-    [InlineData(2)]
-    public void GradientsAddUp(int kvHeads)
+    [InlineData(4, 12, 19)]
+    [InlineData(2, 12, 19)]
+    [InlineData(4, 64, 70)]
+    [InlineData(2, 32, 70)]
+    [InlineData(4, 32, 130)]
+    public void GradientsAddUp(int kvHeads, int width, int length)
     {
-        const int Heads = 4, Width = 12, Length = 19;
+        const int Heads = 4;
         RandomSource random = new(17);
-        SequenceLayout layout = new([Length]);
-        Tensor q = LinearTests.Random(random, new Shape(Length, Heads * Width));
-        Tensor k = LinearTests.Random(random, new Shape(Length, kvHeads * Width));
+        SequenceLayout layout = new([length]);
+        Tensor q = LinearTests.Random(random, new Shape(length, Heads * width));
+        Tensor k = LinearTests.Random(random, new Shape(length, kvHeads * width));
         Tensor other = LinearTests.Random(random, q.Shape);
-        AttentionPlain plain = new(Heads, kvHeads, Width, layout, null);
+        AttentionPlain plain = new(Heads, kvHeads, width, layout, null);
         double[] Wide(Tensor x) => [.. x.Span.ToArray().Select(e => (double)e)];
         float[][] found = Threads.ValueAndGradients(
             () => Op.Add(Op.Attention(q, k, k, Heads, kvHeads, layout), Op.Attention(other, k, k, Heads, kvHeads, layout)), q, k, other);
