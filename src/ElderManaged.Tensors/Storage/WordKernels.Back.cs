@@ -60,7 +60,7 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
     private static void LoadRow(float* dy, out V y0, out V y1, out V y2, out V y3) => (y0, y1, y2, y3) =
         (L.Load(dy), L.Load(dy + WideSums.Chains), L.Load(dy + (2 * WideSums.Chains)), L.Load(dy + (3 * WideSums.Chains)));
 
-    // dy of two rows stays in registers, of further ones it is loaded where it is used.
+    // dy of two rows stays in registers; of further ones it is loaded where it is used.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void BackWord<H>(
         byte* words, V d0, V d1, V d2, V d3, V e0, V e1, V e2, V e3, V o0, V o1, V o2, V o3,
@@ -74,26 +74,45 @@ internal static unsafe partial class WordKernels<L, B, V, C, S>
             Pair(words + next, pair, d1, e1, o1, out V even1, out V odd1);
             Pair(words + (2 * next), pair, d2, e2, o2, out V even2, out V odd2);
             Pair(words + (3 * next), pair, d3, e3, o3, out V even3, out V odd3);
-            BackRow(even0, even1, even2, even3, y00, y01, y02, y03, sums);
-            BackRow(odd0, odd1, odd2, odd3, y00, y01, y02, y03, sums + (H.Rows * WideSums.Chains));
+            float* odd = sums + (H.Rows * WideSums.Chains);
+            BackRow(even0, even1, even2, even3, odd0, odd1, odd2, odd3, y00, y01, y02, y03, sums, odd);
             if (H.Rows > 1)
             {
-                BackRow(even0, even1, even2, even3, y10, y11, y12, y13, sums + WideSums.Chains);
-                BackRow(odd0, odd1, odd2, odd3, y10, y11, y12, y13, sums + ((H.Rows + 1) * WideSums.Chains));
+                BackRow(even0, even1, even2, even3, odd0, odd1, odd2, odd3, y10, y11, y12, y13, sums + WideSums.Chains, odd + WideSums.Chains);
             }
 
             for (int row = 2; row < H.Rows; row++)
             {
-                LoadRow(dy + (row * Lanes), out V y0, out V y1, out V y2, out V y3);
-                BackRow(even0, even1, even2, even3, y0, y1, y2, y3, sums + (row * WideSums.Chains));
-                BackRow(odd0, odd1, odd2, odd3, y0, y1, y2, y3, sums + ((H.Rows + row) * WideSums.Chains));
+                BackRow(even0, even1, even2, even3, odd0, odd1, odd2, odd3, dy + (row * Lanes), sums + (row * WideSums.Chains), odd + (row * WideSums.Chains));
             }
 
             sums += 2 * H.Rows * WideSums.Chains;
         }
     }
 
+    // The chains of both inputs in turn, so that neither waits for itself, and a number of dy that is loaded serves two multiply-adds at once.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void BackRow(V w0, V w1, V w2, V w3, V y0, V y1, V y2, V y3, float* sums) =>
-        L.Store(sums, L.Fma(y3, w3, L.Fma(y2, w2, L.Fma(y1, w1, L.Fma(y0, w0, L.Load(sums))))));
+    private static void BackRow(
+        V even0, V even1, V even2, V even3, V odd0, V odd1, V odd2, V odd3, V y0, V y1, V y2, V y3, float* even, float* odd)
+    {
+        V s = L.Fma(y0, even0, L.Load(even)), t = L.Fma(y0, odd0, L.Load(odd));
+        (s, t) = (L.Fma(y1, even1, s), L.Fma(y1, odd1, t));
+        (s, t) = (L.Fma(y2, even2, s), L.Fma(y2, odd2, t));
+        L.Store(even, L.Fma(y3, even3, s));
+        L.Store(odd, L.Fma(y3, odd3, t));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void BackRow(V even0, V even1, V even2, V even3, V odd0, V odd1, V odd2, V odd3, float* y, float* even, float* odd)
+    {
+        V x = L.Load(y);
+        V s = L.Fma(even0, x, L.Load(even)), t = L.Fma(odd0, x, L.Load(odd));
+        x = L.Load(y + WideSums.Chains);
+        (s, t) = (L.Fma(even1, x, s), L.Fma(odd1, x, t));
+        x = L.Load(y + (2 * WideSums.Chains));
+        (s, t) = (L.Fma(even2, x, s), L.Fma(odd2, x, t));
+        x = L.Load(y + (3 * WideSums.Chains));
+        L.Store(even, L.Fma(even3, x, s));
+        L.Store(odd, L.Fma(odd3, x, t));
+    }
 }
