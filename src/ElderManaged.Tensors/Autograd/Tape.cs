@@ -131,15 +131,22 @@ public sealed class Tape : IDisposable
         for (int i = nodes.Count - 1; i >= 0; i--)
         {
             GradNode node = nodes[i];
-            if (node.Output.Grad is not { } gradient)
+            if (node.Output.Grad is null)
             {
                 continue; // nothing that the output depends on
             }
 
             node.Backward();
+            LetGo(node.Output);
+        }
+    }
 
-            // The gradient of an intermediate is not needed once it has flowed on.
-            node.Output.Grad = null;
+    /// <summary>Ends the gradient of an intermediate, which is not needed once it has flowed on; without it the intermediate's node is passed over.</summary>
+    internal void LetGo(Tensor output)
+    {
+        if (output.Grad is { } gradient)
+        {
+            output.Grad = null;
             gradient.Release(pool);
         }
     }

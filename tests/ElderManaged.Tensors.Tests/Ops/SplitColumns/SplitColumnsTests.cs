@@ -42,6 +42,17 @@ public sealed class SplitColumnsTests
     }
 
     [Fact]
+    public void GradientsOfTwoPartsAreAddedToWhatIsThere()
+    {
+        Tensor x = new(new Shape(1, 6)) { RequiresGrad = true };
+        using Tape tape = Tape.Start();
+        (Tensor a, _, Tensor c) = Op.SplitColumns3(x);
+        Tensor whole = Op.Sum(Op.Scale(x, 10)); // recorded later, so its gradient is there before
+        tape.Backward(Op.Add(whole, Op.Sum(Op.Add(a, Op.Scale(c, 3)))));
+        Assert.Equal([11, 11, 10, 10, 13, 13], x.Grad!.Span.ToArray());
+    }
+
+    [Fact]
     public void ThreadsDoNotChangeBits() => ThreadChecks.SameBits(
         x =>
         {
