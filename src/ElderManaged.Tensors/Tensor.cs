@@ -248,6 +248,12 @@ public sealed unsafe class Tensor
         return true;
     }
 
+    /// <summary>
+    /// As <see cref="TryShareGradient"/>, where dx may be written over dy element by element: not if anybody else needs dy. For the op whose output's gradient
+    /// it is, which goes no further.
+    /// </summary>
+    internal bool TryOverwriteGradient(Tensor dy) => dy.Buffer.Users == 1 && TryShareGradient(dy);
+
     /// <summary>A second handle on the same memory with another shape; no history (see <see cref="Op.Reshape"/>).</summary>
     internal void BecomeView(Tensor source, int start, Shape shape)
     {

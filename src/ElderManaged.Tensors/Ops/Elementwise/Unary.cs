@@ -20,10 +20,11 @@ internal static class Unary<TFormula, TOnGpu>
             ElementwiseDriver.Map<TFormula>(block.Of(s.x), block.Of(s.y)));
     }
 
-    /// <summary>dx += f′(x)·dy.</summary>
+    /// <summary>dx += f′(x)·dy, over dy itself where that is the first contribution: a third less memory to go through.</summary>
     public static void Backward(Tensor x, Tensor dy)
     {
-        Tensor dx = x.GradSink(out bool fresh);
+        bool fresh = x.TryOverwriteGradient(dy);
+        Tensor dx = fresh ? x.Grad! : x.GradSink(out fresh);
         if (GpuFeature.IsSupported && x.Gpu is { } gpu)
         {
             GpuElementwise.AddSlope<TOnGpu>(gpu, x, dy, dx, fresh);
