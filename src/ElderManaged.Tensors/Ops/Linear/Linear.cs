@@ -61,7 +61,10 @@ public static partial class Op
     /// <summary>
     /// A fully connected layer with a weight that never changes: y = x·Wᵀ + b. Gradients flow to x, and to b where wanted.
     /// </summary>
-    /// <remarks>Gives the same bits as <see cref="Linear(Tensor, Tensor, Tensor?)"/> on a dense weight of the same float32 numbers.</remarks>
+    /// <remarks>
+    /// Gives the same bits as <see cref="Linear(Tensor, Tensor, Tensor?)"/> on a dense weight of the same float32 numbers, if that has more outputs than the
+    /// sixteen for which <see cref="Gemm"/> has another order.
+    /// </remarks>
     public static Tensor Linear(Tensor x, FrozenMatrix weight, Tensor? bias)
     {
         ArgumentNullException.ThrowIfNull(x);
