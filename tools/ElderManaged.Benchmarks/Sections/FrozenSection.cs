@@ -12,7 +12,7 @@ internal sealed class FrozenSection : ISection
 
     public string Name => "frozen";
 
-    public TimeSpan Typical => TimeSpan.FromSeconds(75);
+    public TimeSpan Typical => TimeSpan.FromSeconds(85);
 
     public void Run(BenchmarkRun run)
     {
