@@ -79,7 +79,7 @@ internal static unsafe class GemmThin
             int whole = Depth / Chains, most = BlockElements / (Columns + (2 * ThinTile.MaxRows)) / Chains, blocks = (whole + most - 1) / most;
             for (int i = 0; i < blocks; i++)
             {
-                int from = i * whole / blocks, to = (i + 1) * whole / blocks;
+                int from = (int)((long)i * whole / blocks), to = (int)((i + 1L) * whole / blocks);
                 tile.Add(a + (from * Chains), ARow, B + (from * Chains), BRow, to - from, begun: i > 0, ends: to * Chains == Depth);
             }
 

@@ -94,6 +94,13 @@ public sealed class GemmTests
     }
 
     [Fact]
+    public void A_thin_product_may_be_millions_deep()
+    {
+        GemmCase test = new(false, true, 1, 1, 6_000_000, 0, 0, 0, false, 1f, 5);
+        AssertSameBits(test.Chain(), test.Run());
+    }
+
+    [Fact]
     public void Bits_do_not_depend_on_the_number_of_threads()
     {
         int before = CpuThreads.Count;
