@@ -55,9 +55,6 @@ internal sealed class TrainingRows(TransformerModel model, ElderOptions options)
     /// <summary>The LoRAs of an edited layer that shall learn the items, k each.</summary>
     public ReadOnlySpan<int> Allocated(int layer) => allocated[layer].AsSpan(0, Count * options.ActiveCount);
 
-    /// <summary>The number of new items.</summary>
-    public int NewCount => newItems;
-
     /// <summary>Packs new items and, behind them, rehearsed ones.</summary>
     public void Set(List<TrainingItem> fresh, List<TrainingItem> earlier)
     {
